@@ -1,0 +1,36 @@
+"""Every limit of pellucid, with its precedent. RFC 8446 sections 5.1, 5.2, 5.5, 4.6.1, 4.2.10.
+
+Each is tested at the limit and one past it. Sizes are bytes unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+MAX_PLAINTEXT = 2**14  # RFC 8446 5.1: TLSPlaintext.length
+MAX_CIPHERTEXT_13 = 2**14 + 256  # RFC 8446 5.2: TLSCiphertext.length
+MAX_CIPHERTEXT_12 = 2**14 + 2048  # RFC 5246 6.2.3: TLSCiphertext.length
+
+MAX_HANDSHAKE_MESSAGE = 2**16  # rustls 64 KiB, Go 64 KiB; Certificate has its own limit
+MAX_CERTIFICATE_MESSAGE = 100_000  # OpenSSL's and BoringSSL's max_cert_list: 100 KiB; Go: 256 KiB
+MAX_CERTIFICATES = 10  # OpenSSL's and mbedTLS's default depth
+MAX_TICKET = 2**16 - 1  # RFC 8446 4.6.1
+
+MAX_EMPTY_RECORDS = 32  # BoringSSL 32, rustls 32, Go 16 useless records
+MAX_WARNING_ALERTS = 4  # BoringSSL 4, rustls 4; TLS 1.2 only
+MAX_KEY_UPDATES = 32  # without application data between them: BoringSSL 32, rustls 32
+MAX_CHANGE_CIPHER_SPECS = 32  # BoringSSL 32, rustls 2; TLS 1.3's middlebox compatibility only
+MAX_HELLO_REQUESTS = 1  # rustls 1 renegotiation request
+MAX_TICKETS_RECEIVED = 32  # BoringSSL's client takes 32 post-handshake messages in a row
+MAX_SKIPPED_EARLY_DATA = 16_384  # BoringSSL kMaxEarlyDataSkipped
+MAX_EARLY_DATA = 14_336  # BoringSSL kMaxEarlyDataAccepted: what fits into one congestion window
+
+MAX_TICKET_LIFETIME = 604_800  # seconds; RFC 8446 4.6.1: seven days
+MAX_TICKET_AGE_SKEW = 60  # seconds; BoringSSL kMaxTicketAgeSkewSeconds; rustls 60
+EARLY_DATA_WINDOW = 10  # seconds either way; RFC 8446 8.3 suggests ten
+
+# Records under one key: RFC 8446 5.5 says 2**24.5 full-size records for AES-GCM; we stop sooner.
+MAX_RECORDS_GCM = 2**24
+MAX_RECORDS_CCM = 2**23  # RFC 9147 4.5.3 says 2**23 for CCM
+MAX_RECORDS_CHACHA = 2**62  # only the sequence number limits ChaCha20-Poly1305
+MAX_SEQUENCE = 2**64 - 1  # RFC 8446 5.3
+
+RECORDS_A_BATCH = 4  # application data leaves in pieces of at most 4 records (64 KiB): see records.py
