@@ -1,0 +1,18 @@
+"""Fixtures for every test: where the shared material is, and what the markers mean."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("PELLUCID_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with RFC texts and test vectors; the test is skipped where it is absent."""
+    if not (SHARED / "DESIGN.md").exists():
+        pytest.skip("the shared material (../shared) is not here")
+    return SHARED
