@@ -1,0 +1,44 @@
+# Everything here works on a fresh machine that has git, make and Python 3.11 or later:
+# each target makes .venv and installs what it needs the first time (scripts/venv).
+# Another interpreter: make PYTHON=python3.13 test
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fast check format bench docs clean venv-cli venv-dev venv-bench
+
+export PYTHON
+BIN := .venv/bin
+JOBS ?= auto
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: venv-cli ## watch a client and a server shake hands, step by step
+	@$(BIN)/pellucid demo
+
+test: venv-dev ## every test
+	@$(BIN)/python -m pytest -q -n $(JOBS)
+
+fast: venv-dev ## the tests that take less than a second each
+	@$(BIN)/python -m pytest -q -m "not slow and not interop"
+
+check: venv-dev ## format, lint and types
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy --strict
+
+format: venv-dev ## put the files into the form that `make check` asks for
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+bench: venv-bench ## speed beside the standard ssl module, in one interleaved run
+	@$(BIN)/python bench/run.py
+
+docs: venv-dev ## draw the pictures and tables in docs/ again, from the code
+	@$(BIN)/python docs/draw.py
+
+clean: ## remove .venv and every cache
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv-cli venv-dev venv-bench: venv-%:
+	@scripts/venv $*
