@@ -1,0 +1,521 @@
+"""The presentation language of TLS: each structure is declared once, and everything comes from that.
+
+RFC 8446 section 3 (RFC 5246 section 4). A structure is a class whose fields say how they lie on
+the wire:
+
+    class KeyShareEntry(Struct):
+        group: int = field(Uint16(NamedGroup))
+        key_exchange: bytes = field(OpaqueVector(1, 2**16 - 1))
+
+From that one declaration come
+  * `decode` and `encode`: compiled, when the class is made, into straight-line Python functions,
+    because a handshake decodes a dozen messages and every microsecond of an interpreter shows;
+  * `annotate`: the same bytes as a tree of named fields with their offsets, for whoever looks;
+  * `fields`: the declaration itself, from which the tests derive their fuzzers.
+
+Rules that hold for every structure: a vector's content is read from its own bounded slice to its
+exact end; lengths outside the declared range are refused; unknown numbers survive a round trip.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field as _dataclass_field
+from typing import Any, ClassVar, Self, dataclass_transform
+
+from pellucid.errors import PeerMisbehaved, Reason
+from pellucid.wire.codepoints import CodePoint, ExtensionType
+
+ExtensionMap = dict[int, bytes]
+
+#: The extensions of a hello that has no extension block at all (TLS 1.2 allows it).
+ABSENT: ExtensionMap = {}
+
+
+class DecodeError(PeerMisbehaved):
+    """The bytes do not fit the declaration."""
+
+
+def fail(where: str, reason: Reason = Reason.DECODE_ERROR) -> None:
+    """Refuse bytes that do not fit `where` ("ClientHello.random", say)."""
+    raise DecodeError(reason, where)
+
+
+def extensions_from(data: bytes, pos: int, end: int, where: str) -> tuple[ExtensionMap, int]:
+    """Read `Extension extensions<0..2^16-1>` as an ordered mapping from type to content."""
+    start = pos + 2
+    if start > end:
+        fail(where)
+    stop = start + (data[pos] << 8 | data[pos + 1])
+    if stop > end:
+        fail(where)
+    found: ExtensionMap = {}
+    pos = start
+    while pos < stop:
+        begin = pos + 4
+        if begin > stop:
+            fail(where)
+        kind = data[pos] << 8 | data[pos + 1]
+        pos = begin + (data[pos + 2] << 8 | data[pos + 3])
+        if pos > stop:
+            fail(where)
+        if kind in found:
+            fail(f"{where}: {ExtensionType.name_of(kind)} stands twice", Reason.DUPLICATE_EXTENSION)
+        found[kind] = data[begin:pos]
+    return found, stop
+
+
+def extensions_bytes(extensions: Mapping[int, bytes]) -> bytes:
+    """The inverse of `extensions_from`, with the block's length in front."""
+    parts = [
+        b"%c%c%c%c%b" % (kind >> 8, kind & 255, len(body) >> 8, len(body) & 255, body)
+        for kind, body in extensions.items()
+    ]
+    block = b"".join(parts)
+    return len(block).to_bytes(2, "big") + block
+
+
+# -- annotation ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Node:
+    """One named stretch of bytes: `data[start:end]`, what it means, and its parts."""
+
+    name: str
+    start: int
+    end: int
+    value: Any = None
+    meaning: str = ""
+    kind: str = ""
+    section: str = ""
+    children: list[Node] = _dataclass_field(default_factory=list)
+
+    def walk(self) -> Iterator[tuple[int, Node]]:
+        """Every node with its depth, parents first."""
+        stack = [(0, self)]
+        while stack:
+            depth, node = stack.pop()
+            yield depth, node
+            stack.extend((depth + 1, child) for child in reversed(node.children))
+
+    def leaves(self) -> Iterator[Node]:
+        """The nodes without parts: together they cover every byte once."""
+        return (node for _, node in self.walk() if not node.children)
+
+
+# -- the types of the language ----------------------------------------------------------------------
+
+
+class WireType:
+    """How a field lies on the wire. Subclasses say it twice: as source to compile, and as a tree."""
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        """Source lines that read `target` from `data` at `pos`, not past `end`."""
+        raise NotImplementedError(type(self))
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        """A source expression: the bytes of `value`, as comma-separated parts."""
+        raise NotImplementedError(type(self))
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        """The tree of the bytes at `pos`, which are known to decode."""
+        raise NotImplementedError(type(self))
+
+    def syntax(self, name: str) -> str:
+        """The declaration in the RFC's own notation."""
+        raise NotImplementedError(type(self))
+
+
+def _need(size: int | str, where: str) -> list[str]:
+    return [f"if pos + {size} > end: fail({where!r})"]
+
+
+class Uint(WireType):
+    """`uint8`, `uint16`, `uint24`, `uint32` or `uint64`: big-endian, perhaps from a registry."""
+
+    def __init__(self, size: int, registry: type[CodePoint] | None = None) -> None:
+        self.size = size
+        self.registry = registry
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        lines = _need(self.size, where)
+        if self.size <= 3:
+            parts = [
+                f"data[pos + {i}]" + (f" << {8 * (self.size - 1 - i)}" if i < self.size - 1 else "")
+                for i in range(self.size)
+            ]
+            lines.append(f"{target} = {' | '.join(parts)}")
+        else:
+            lines.append(f"{target} = int.from_bytes(data[pos:pos + {self.size}], 'big')")
+        return [*lines, f"pos += {self.size}"]
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        return f"{value}.to_bytes({self.size}, 'big')"
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        value = int.from_bytes(data[pos : pos + self.size], "big")
+        meaning = self.registry.name_of(value, 2 * self.size) if self.registry else str(value)
+        return Node(name, pos, pos + self.size, value, meaning, f"uint{8 * self.size}")
+
+    def syntax(self, name: str) -> str:
+        return f"{self.registry.__name__ if self.registry else f'uint{8 * self.size}'} {name};"
+
+
+def Uint8(registry: type[CodePoint] | None = None) -> Uint:
+    """One byte."""
+    return Uint(1, registry)
+
+
+def Uint16(registry: type[CodePoint] | None = None) -> Uint:
+    """Two bytes."""
+    return Uint(2, registry)
+
+
+class Opaque(WireType):
+    """`opaque name[size]`: exactly `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        size = self.size
+        return [*_need(size, where), f"{target} = data[pos:pos + {size}]", f"pos += {size}"]
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        return value
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        return Node(name, pos, pos + self.size, data[pos : pos + self.size], "", f"opaque[{self.size}]")
+
+    def syntax(self, name: str) -> str:
+        return f"opaque {name}[{self.size}];"
+
+
+class Rest(WireType):
+    """Whatever is left of the structure, for lengths that only the key schedule knows (Finished)."""
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        return [f"{target} = data[pos:end]", "pos = end"]
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        return value
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        return Node(name, pos, end, data[pos:end], "", "opaque")
+
+    def syntax(self, name: str) -> str:
+        return f"opaque {name}[...];"
+
+
+class _Prefixed(WireType):
+    """A vector `<least..most>`: a length of as many bytes as `most` needs, then the content."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+        self.prefix = (most.bit_length() + 7) // 8
+
+    def open(self, where: str) -> list[str]:
+        """Source: read and check the length; `pos` is then at the content, `stop` at its end."""
+        lines = Uint(self.prefix).read("length", where, {})
+        lines.append("stop = pos + length")
+        bounds = ["stop > end"]
+        if self.least > 0:
+            bounds.append(f"length < {self.least}")
+        if self.most < 256**self.prefix - 1:
+            bounds.append(f"length > {self.most}")
+        return [*lines, f"if {' or '.join(bounds)}: fail({where!r})"]
+
+    def stop(self, data: bytes, pos: int) -> int:
+        return pos + self.prefix + int.from_bytes(data[pos : pos + self.prefix], "big")
+
+    def length_node(self, data: bytes, pos: int) -> Node:
+        return Uint(self.prefix).annotate("length", data, pos, len(data))
+
+    def range(self) -> str:
+        return f"<{self.least}..{self.most}>"
+
+
+class OpaqueVector(_Prefixed):
+    """`opaque name<least..most>`."""
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        return [*self.open(where), f"{target} = data[pos:stop]", "pos = stop"]
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        return f"len({value}).to_bytes({self.prefix}, 'big'), {value}"
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        stop = self.stop(data, pos)
+        begin = pos + self.prefix
+        content = Node("content", begin, stop, data[begin:stop], "", "opaque")
+        parts = [self.length_node(data, pos)] + ([content] if stop > begin else [])
+        return Node(name, pos, stop, data[begin:stop], "", f"opaque{self.range()}", children=parts)
+
+    def syntax(self, name: str) -> str:
+        return f"opaque {name}{self.range()};"
+
+
+class Vector(_Prefixed):
+    """`T name<least..most>`: as many `T` as fit exactly. `least` and `most` count bytes."""
+
+    def __init__(self, of: WireType, least: int, most: int) -> None:
+        super().__init__(least, most)
+        self.of = of
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        lines = self.open(where)
+        of = self.of
+        if isinstance(of, Uint) and of.size == 1:
+            return [*lines, f"{target} = tuple(data[pos:stop])", "pos = stop"]
+        if isinstance(of, Uint) and of.size == 2:
+            return [
+                *lines,
+                f"if length & 1: fail({where!r})",
+                f"{target} = unpack('>%dH' % (length >> 1), data[pos:stop])",
+                "pos = stop",
+            ]
+        element = of.read("element", where, env)
+        return [
+            *lines,
+            "items = []",
+            "outer, end = end, stop",
+            "while pos < end:",
+            *("    " + line for line in element),
+            "    items.append(element)",
+            f"if pos != end: fail({where!r})",
+            "end = outer",
+            f"{target} = tuple(items)",
+        ]
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        if isinstance(self.of, Uint) and self.of.size == 1:
+            content = f"bytes({value})"
+        elif isinstance(self.of, Uint) and self.of.size == 2:
+            content = f"pack('>%dH' % len({value}), *{value})"
+        else:
+            content = f"b''.join([part for item in {value} for part in ({self.of.write('item', env)},)])"
+        return f"*prefixed({content}, {self.prefix})"
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        stop = self.stop(data, pos)
+        node = Node(name, pos, stop, kind=f"vector{self.range()}", children=[self.length_node(data, pos)])
+        at = pos + self.prefix
+        while at < stop:
+            child = self.of.annotate(f"[{len(node.children) - 1}]", data, at, stop)
+            node.children.append(child)
+            at = child.end
+        node.value = tuple(child.value for child in node.children[1:])
+        node.meaning = ", ".join(child.meaning for child in node.children[1:] if child.meaning)
+        return node
+
+    def syntax(self, name: str) -> str:
+        return f"{self.of.syntax(name).removesuffix(';')}{self.range()};"
+
+
+class Nested(WireType):
+    """Another structure in place."""
+
+    def __init__(self, struct_class: type[Struct]) -> None:
+        self.struct = struct_class
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        name = f"read_{self.struct.__name__}"
+        env[name] = self.struct.read_from
+        return [f"{target}, pos = {name}(data, pos, end)"]
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        return f"{value}.encode()"
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        node = self.struct.annotate_at(data, pos, end)
+        node.name = name
+        return node
+
+    def syntax(self, name: str) -> str:
+        return f"{self.struct.__name__} {name};"
+
+
+class Extensions(WireType):
+    """`Extension extensions<0..2^16-1>`, kept as an ordered mapping. `optional`: may be absent."""
+
+    def __init__(self, *, optional: bool = False) -> None:
+        self.optional = optional
+
+    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+        call = f"{target}, pos = extensions_from(data, pos, end, {where!r})"
+        return [f"if pos == end: {target} = ABSENT", f"else: {call}"] if self.optional else [call]
+
+    def write(self, value: str, env: dict[str, Any]) -> str:
+        if self.optional:
+            return f"b'' if {value} is ABSENT else extensions_bytes({value})"
+        return f"extensions_bytes({value})"
+
+    def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
+        if self.optional and pos == end:
+            return Node(name, pos, pos, {}, "absent", "extensions")
+        length = Uint(2).annotate("length", data, pos, end)
+        stop = pos + 2 + length.value
+        node = Node(name, pos, stop, kind="extensions", children=[length])
+        at = pos + 2
+        while at < stop:
+            kind = Uint(2, ExtensionType).annotate("extension_type", data, at, stop)
+            body = OpaqueVector(0, 2**16 - 1).annotate("extension_data", data, at + 2, stop)
+            node.children.append(
+                Node(kind.meaning, at, body.end, (kind.value, body.value), "", "extension", "", [kind, body])
+            )
+            at = body.end
+        node.value = {child.value[0]: child.value[1] for child in node.children[1:]}
+        return node
+
+    def syntax(self, name: str) -> str:
+        return f"Extension {name}<0..2^16-1>;"
+
+
+# -- structures ------------------------------------------------------------------------------------
+
+_MISSING: Any = object()
+
+
+class FieldSpec:
+    """A field's place in a declaration: its wire type and its default."""
+
+    def __init__(self, wire: WireType, default: Any) -> None:
+        self.wire = wire
+        self.default = default
+
+
+def field(wire: WireType, default: Any = _MISSING) -> Any:
+    """Declare a field of a `Struct`. `default` is for encoding; on the wire the field is always there."""
+    return FieldSpec(wire, default)
+
+
+def prefixed(content: bytes, size: int) -> tuple[bytes, bytes]:
+    """`content` with its length in `size` bytes in front, as two parts."""
+    return len(content).to_bytes(size, "big"), content
+
+
+@dataclass_transform(field_specifiers=(field,))
+class _StructMeta(type):
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _StructMeta:
+        specs = {key: value for key, value in namespace.items() if isinstance(value, FieldSpec)}
+        for key in specs:
+            del namespace[key]
+        namespace["__slots__"] = (*specs, *namespace.get("__slots__", ()))
+        cls = super().__new__(mcs, name, bases, namespace)
+        if specs:
+            cls.fields = {key: spec.wire for key, spec in specs.items()}  # type: ignore[attr-defined]
+            _compile(cls, specs)
+        return cls
+
+
+def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
+    """Make `__init__`, `read_from` and `encode` of `cls` from its declaration."""
+    env: dict[str, Any] = {
+        "ABSENT": ABSENT,
+        "extensions_bytes": extensions_bytes,
+        "extensions_from": extensions_from,
+        "fail": fail,
+        "new": cls.__new__,
+        "pack": struct.pack,
+        "prefixed": prefixed,
+        "unpack": struct.unpack,
+        "cls": cls,
+    }
+    arguments = []
+    for key, spec in specs.items():
+        if spec.default is _MISSING:
+            arguments.append(key)
+        else:
+            env[f"default_{key}"] = spec.default
+            arguments.append(f"{key}=default_{key}")
+    source = [f"def __init__(self, {', '.join(arguments)}):"]
+    source += [f"    self.{key} = {key}" for key in specs]
+    source += ["def read_from(data, pos, end):", "    self = new(cls)"]
+    for key, spec in specs.items():
+        lines = spec.wire.read(f"self.{key}", f"{cls.__name__}.{key}", env)
+        source += [f"    {line}" for line in lines]
+    source += ["    return self, pos", "def encode(self):"]
+    parts = ", ".join(spec.wire.write(f"self.{key}", env) for key, spec in specs.items())
+    source += [f"    return b''.join(({parts},))"]
+    exec("\n".join(source), env)
+    cls.__init__ = env["__init__"]
+    cls.read_from = staticmethod(env["read_from"])
+    cls.encode = env["encode"]
+
+
+class Struct(metaclass=_StructMeta):
+    """A structure of the presentation language. See the top of this file.
+
+    >>> class Pair(Struct):
+    ...     left: int = field(Uint8())
+    ...     right: bytes = field(OpaqueVector(0, 255))
+    >>> Pair(7, b"ab").encode().hex()
+    '07026162'
+    >>> Pair.decode(bytes.fromhex("07026162"))
+    Pair(left=7, right=b'ab')
+    >>> Pair.decode(bytes.fromhex("07036162"))
+    Traceback (most recent call last):
+    ...
+    pellucid.wire.language.DecodeError: A message could not be read: ... Pair.right. [decode-error, ...]
+    """
+
+    fields: ClassVar[dict[str, WireType]] = {}
+    section: ClassVar[str] = ""
+
+    @staticmethod
+    def read_from(data: bytes, pos: int, end: int) -> tuple[Any, int]:
+        """Read one structure of `data[pos:end]`; return it and where it ended. (Compiled.)"""
+        raise NotImplementedError
+
+    def encode(self) -> bytes:
+        """The bytes of this structure. (Compiled.)"""
+        raise NotImplementedError
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read exactly `data`.
+
+        Raises:
+            DecodeError: the bytes do not fit, or go on after the last field.
+        """
+        found, pos = cls.read_from(data, 0, len(data))
+        if pos != len(data):
+            fail(f"{cls.__name__}: {len(data) - pos} bytes too many", Reason.TRAILING_DATA)
+        return found  # type: ignore[no-any-return]
+
+    @classmethod
+    def annotate(cls, data: bytes) -> Node:
+        """The tree of named fields of `data`, which must decode."""
+        cls.decode(data)
+        return cls.annotate_at(data, 0, len(data))
+
+    @classmethod
+    def annotate_at(cls, data: bytes, pos: int, end: int) -> Node:
+        """The tree of the structure at `pos`."""
+        node = Node(cls.__name__, pos, pos, kind=cls.__name__, section=cls.section)
+        for name, wire in cls.fields.items():
+            child = wire.annotate(name, data, node.end, end)
+            node.children.append(child)
+            node.end = child.end
+        node.value = {child.name: child.value for child in node.children}
+        return node
+
+    @classmethod
+    def syntax(cls) -> str:
+        """The declaration in the RFC's notation."""
+        lines = "".join(f"    {wire.syntax(name)}\n" for name, wire in cls.fields.items())
+        return f"struct {{\n{lines}}} {cls.__name__};"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            getattr(self, key) == getattr(other, key) for key in self.fields
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{key}={getattr(self, key)!r}" for key in self.fields)
+        return f"{type(self).__name__}({inner})"
