@@ -1,0 +1,1 @@
+"""The only floor that touches primitives: suites, groups, signatures, schedules."""
