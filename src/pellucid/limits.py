@@ -12,6 +12,11 @@ MAX_CIPHERTEXT_12 = 2**14 + 2048  # RFC 5246 6.2.3: TLSCiphertext.length
 MAX_HANDSHAKE_MESSAGE = 2**16  # rustls 64 KiB, Go 64 KiB; Certificate has its own limit
 MAX_CERTIFICATE_MESSAGE = 100_000  # OpenSSL's and BoringSSL's max_cert_list: 100 KiB; Go: 256 KiB
 MAX_CERTIFICATES = 10  # OpenSSL's and mbedTLS's default depth
+MIN_RSA_BITS = 2048  # CA/Browser Forum BR 6.1.5; rustls 2048; OpenSSL's security level 2: 2048
+MAX_RSA_BITS = 8192  # Go 8192 (CVE-2023-29409); rustls 8192
+MAX_INTERMEDIATES = 8  # cryptography's default max_chain_depth; rustls-webpki 6
+MAX_SIGNATURE_CHECKS = 100  # on the way to one path: rustls-webpki 100, Go 100
+MAX_NAME_CHECKS = 2**18  # names times constraints: rustls-webpki 250,000, Go 250,000
 MAX_TICKET = 2**16 - 1  # RFC 8446 4.6.1
 
 MAX_EMPTY_RECORDS = 32  # BoringSSL 32, rustls 32, Go 16 useless records

@@ -1,0 +1,540 @@
+"""Whether a peer's certificate chain is believed. RFC 5280 section 6, RFC 8446 sections 4.4.2.2-4.4.2.4.
+
+`Trust` holds the anchors and the profile that judges them. Verification returns a `Verified`,
+the proof, or raises `CertificateRefused` with a reason; nothing returns a bool that could be
+ignored. The path is validated by `cryptography.x509.verification`. Only when it refuses, the
+diagnosis goes over the chain again in Python, slowly, to say why in words.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import PublicKeyAlgorithmOID
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from pellucid.errors import CertificateRefused, Reason, UsageError
+from pellucid.limits import MAX_CERTIFICATES, MAX_INTERMEDIATES
+from pellucid.trust.loading import Source, load_certificates, load_many
+from pellucid.trust.names import normal_name
+from pellucid.trust.profile import (
+    CLIENT,
+    PROFILES,
+    RFC5280,
+    SERVER,
+    SIGN,
+    WEBPKI,
+    Fault,
+    key_fault,
+    leaf_names_fault,
+    policies,
+    public_key_of,
+    root_fault,
+    serial_fault,
+)
+
+Note = Callable[..., None]
+
+_EPOCH = datetime(1970, 1, 1)
+_MUST_STAPLE = bytes.fromhex("06082b06010505070118")  # the OID of RFC 7633 in DER
+_INSECURE = (
+    "who issued the certificate, and whether anyone trusts them",
+    "whether the certificate is for this name",
+    "whether it is valid today",
+    "whether it was revoked",
+    "what its key may be used for",
+)
+
+
+class Check(NamedTuple):
+    """One thing that was checked: what, on which certificate of the path (0 is the leaf), and the outcome."""
+
+    what: str
+    passed: bool
+    detail: str
+    certificate: int = 0
+
+
+class Verified:
+    """Proof that a chain was believed. Made by `Trust` only.
+
+    Attributes:
+        peer: the certificates as the peer sent them, DER, leaf first.
+        leaf: the peer's own certificate, an object of `cryptography`.
+        leaf_key: its public key, ready to verify with.
+        checks: what was checked, one by one; empty unless somebody looked (`note`).
+        unchecked: what was not checked, in words; empty unless the trust is `Trust.insecure()`.
+        profile: "webpki", "rfc5280" or "insecure".
+    """
+
+    __slots__ = ("_path", "checks", "leaf", "leaf_key", "peer", "profile", "unchecked")
+
+    def __init__(
+        self,
+        path: Sequence[x509.Certificate],
+        peer: tuple[bytes, ...],
+        leaf: x509.Certificate,
+        leaf_key: Any,
+        profile: str,
+        checks: tuple[Check, ...] = (),
+        unchecked: tuple[str, ...] = (),
+    ) -> None:
+        self._path = path
+        self.peer = peer
+        self.leaf = leaf
+        self.leaf_key = leaf_key
+        self.profile = profile
+        self.checks = checks
+        self.unchecked = unchecked
+
+    @property
+    def path(self) -> tuple[x509.Certificate, ...]:
+        """The verified path, leaf to anchor; empty if nothing was verified."""
+        return tuple(self._path)
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The verified path in DER, leaf to anchor; empty if nothing was verified."""
+        return tuple(certificate.public_bytes(Encoding.DER) for certificate in self._path)
+
+    @property
+    def pss_key(self) -> bool:
+        """Whether the leaf's key says id-RSASSA-PSS (RFC 8446 4.2.3: then only rsa_pss_pss_* fits)."""
+        return (
+            isinstance(self.leaf_key, RSAPublicKey)
+            and self.leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+        )
+
+    def __repr__(self) -> str:
+        subject = self.leaf.subject.rfc4514_string()
+        return f"<Verified {subject!r} by {self.profile}, {len(self._path)} certificates>"
+
+
+class Trust:
+    """What decides whether a peer is believed: anchors, and the profile that judges. Immutable.
+
+    >>> from pellucid.trust.authority import Authority
+    >>> authority = Authority.create()
+    >>> identity = authority.issue("localhost")
+    >>> proof = authority.trust().verify_server(identity.chain, "localhost", time.time())
+    >>> len(proof.chain)
+    2
+
+    Attributes:
+        profile: "webpki", "rfc5280" or "insecure".
+        label: where the anchors are from, for people to read.
+        crls: certificate revocation lists to ask, objects of `cryptography`.
+    """
+
+    __slots__ = (
+        "_anchors",
+        "_builders",
+        "_load",
+        "_set_aside",
+        "_store",
+        "crls",
+        "label",
+        "profile",
+        "vetted",
+    )
+
+    def __init__(
+        self,
+        load: Callable[[], Iterable[x509.Certificate]],
+        *,
+        profile: str,
+        label: str,
+        vetted: bool = False,
+        crls: Iterable[x509.CertificateRevocationList] = (),
+    ) -> None:
+        """Use `system`, `from_pem`, `of` or `insecure` instead."""
+        self._load = load
+        self._anchors: tuple[x509.Certificate, ...] | None = None
+        self._set_aside: tuple[tuple[x509.Certificate, Fault], ...] = ()
+        self._store: Store | None = None
+        self._builders: dict[tuple[x509.ObjectIdentifier, str], PolicyBuilder] = {}
+        self.profile = profile
+        self.label = label
+        self.vetted = vetted
+        self.crls = tuple(crls)
+
+    # -- making one ------------------------------------------------------------------------------
+
+    @classmethod
+    def system(cls) -> Trust:
+        """The authorities of this machine, judged by the web's rules.
+
+        In this order: the files that SSL_CERT_FILE and SSL_CERT_DIR name, the bundles of the usual
+        Linux distributions, `certifi` if it is installed. Nothing is read before the first use.
+        """
+        from pellucid.trust import roots
+
+        return cls(roots.system_roots, profile=WEBPKI, label="the system's authorities", vetted=True)
+
+    @classmethod
+    def from_pem(
+        cls,
+        sources: Source | Iterable[Source],
+        *,
+        profile: str = RFC5280,
+        crls: Iterable[Source | x509.CertificateRevocationList] = (),
+    ) -> Trust:
+        """Authorities (or single certificates) that the user names: PEM, DER, files, folders, or a list.
+
+        Args:
+            sources: PEM or DER bytes, PEM text, a path to a file or folder, or several of these.
+            profile: "rfc5280" judges them as what they are, someone's own; "webpki" as strictly as
+                the system's.
+            crls: certificate revocation lists, PEM or DER. A certificate that its issuer's list
+                names is refused; a certificate without a list of its issuer's is not.
+
+        Raises:
+            UsageError: nothing could be read (`Reason.BAD_KEY_FILE`), or no such profile.
+        """
+        from pellucid.trust.revocation import load_crls
+
+        label = (
+            str(sources) if isinstance(sources, str) and "-----BEGIN" not in sources else "named authorities"
+        )
+        return cls.of(load_many(sources), profile=profile, label=label, crls=load_crls(crls))
+
+    @classmethod
+    def of(
+        cls,
+        certificates: Iterable[x509.Certificate | bytes],
+        *,
+        profile: str = RFC5280,
+        label: str = "named authorities",
+        crls: Iterable[x509.CertificateRevocationList] = (),
+    ) -> Trust:
+        """Certificates that are trusted: objects of `cryptography`, DER or PEM.
+
+        Raises:
+            UsageError: there are none (a trust that trusts nobody is a mistake), or no such profile.
+        """
+        if profile not in PROFILES:
+            raise UsageError(
+                Reason.BAD_CONFIG, f"{profile!r} is no profile: there are 'webpki' and 'rfc5280'"
+            )
+        anchors = tuple(load_many(certificates))
+        if not anchors:
+            raise UsageError(Reason.BAD_CONFIG, "a trust without any certificate would refuse everybody")
+        return cls(lambda: anchors, profile=profile, label=label, crls=crls)
+
+    @classmethod
+    def insecure(cls) -> Trust:
+        """Believes everybody: whoever stands in the line can read and change everything.
+
+        `Verified.unchecked` lists what was not checked.
+        """
+        return cls(tuple, profile="insecure", label="nobody: nothing is verified")
+
+    # -- using it --------------------------------------------------------------------------------
+
+    @property
+    def anchors(self) -> tuple[x509.Certificate, ...]:
+        """The trusted certificates."""
+        if self._anchors is None:
+            self._anchors = tuple(self._load())
+        return self._anchors
+
+    @property
+    def set_aside(self) -> tuple[tuple[x509.Certificate, Fault], ...]:
+        """Anchors that the profile does not accept as such, with the reason; "webpki" only."""
+        self._stored()
+        return self._set_aside
+
+    @property
+    def verifies(self) -> bool:
+        """False for `Trust.insecure()` only."""
+        return self.profile != "insecure"
+
+    def verify_server(
+        self,
+        chain: Sequence[bytes],
+        name: str,
+        now: float,
+        *,
+        usage: str = SIGN,
+        ocsp: bytes | None = None,
+        stapling_asked: bool = True,
+        note: Note | None = None,
+    ) -> Verified:
+        """Believe a server's chain, or refuse it.
+
+        Args:
+            chain: the certificates as sent, DER, leaf first; at most `MAX_CERTIFICATES`.
+            name: the host name or IP address that the user asked for.
+            now: seconds since 1970.
+            usage: "sign" (TLS 1.3, (EC)DHE) or "encipher" (static RSA).
+            ocsp: the stapled OCSP response in DER, or None.
+            stapling_asked: whether the client asked for a staple; a must-staple certificate
+                (RFC 7633) is refused without one only then.
+            note: called as `note("check", what=..., passed=..., detail=..., certificate=...)` for
+                each check, also when the chain is refused.
+
+        Raises:
+            CertificateRefused: with the reason, in words for the user.
+            UsageError: `name` is no name (`Reason.BAD_NAME`).
+        """
+        peer = tuple(chain)
+        leaf, others = _parse(peer)
+        subject = _subject(name)
+        if self.profile == "insecure":
+            return self._believe_anyway(peer, leaf, note)
+        moment = _EPOCH + timedelta(seconds=int(now))
+        builder = self._builders.get((SERVER, usage)) or self._builder(SERVER, usage)
+        try:
+            path: Sequence[x509.Certificate] = (
+                builder.time(moment).build_server_verifier(subject).verify(leaf, others)
+            )
+        except VerificationError as error:
+            path = self._second_look(peer, leaf, others, name, now, SERVER, usage, error, note)
+        except ValueError as error:  # the name has no form that the verifier takes
+            raise UsageError(Reason.BAD_NAME, f"{name!r}: {error}") from error
+        return self._conclude(path, peer, leaf, name, now, SERVER, usage, ocsp, stapling_asked, note)
+
+    def verify_client(
+        self,
+        chain: Sequence[bytes],
+        now: float,
+        *,
+        ocsp: bytes | None = None,
+        note: Note | None = None,
+    ) -> Verified:
+        """Believe a client's chain, or refuse it: the same, without a name to compare.
+
+        Args:
+            chain: the certificates as sent, DER, leaf first.
+            now: seconds since 1970.
+            ocsp: the stapled OCSP response in DER, or None.
+            note: as for `verify_server`.
+
+        Raises:
+            CertificateRefused: with the reason, in words for the user.
+        """
+        peer = tuple(chain)
+        leaf, others = _parse(peer)
+        if self.profile == "insecure":
+            return self._believe_anyway(peer, leaf, note)
+        moment = _EPOCH + timedelta(seconds=int(now))
+        builder = self._builders.get((CLIENT, SIGN)) or self._builder(CLIENT, SIGN)
+        try:
+            path: Sequence[x509.Certificate] = (
+                builder.time(moment).build_client_verifier().verify(leaf, others).chain
+            )
+        except VerificationError as error:
+            path = self._second_look(peer, leaf, others, None, now, CLIENT, SIGN, error, note)
+        return self._conclude(path, peer, leaf, None, now, CLIENT, SIGN, ocsp, False, note)
+
+    def __repr__(self) -> str:
+        return f"<Trust in {self.label} ({self.profile})>"
+
+    # -- the work --------------------------------------------------------------------------------
+
+    def _stored(self) -> Store:
+        if self._store is None:
+            usable = []
+            aside = []
+            for anchor in self.anchors:
+                fault = None if self.profile != WEBPKI or self.vetted else root_fault(anchor)
+                if fault is None:
+                    usable.append(anchor)
+                else:
+                    aside.append((anchor, fault))
+            self._set_aside = tuple(aside)
+            # A store may not be empty. An anchor that was set aside is refused by the rest of `_conclude`.
+            self._store = Store(usable or [anchor for anchor, _ in aside])
+        return self._store
+
+    def _builder(self, wanted: x509.ObjectIdentifier, use: str) -> PolicyBuilder:
+        anchors = frozenset(self.anchors)
+        leaf_policy, ca_policy = policies(self.profile, wanted, use, anchors.__contains__)
+        builder = (
+            PolicyBuilder()
+            .store(self._stored())
+            .max_chain_depth(MAX_INTERMEDIATES)
+            .extension_policies(ee_policy=leaf_policy, ca_policy=ca_policy)
+        )
+        self._builders[wanted, use] = builder
+        return builder
+
+    def _conclude(
+        self,
+        path: Sequence[x509.Certificate],
+        peer: tuple[bytes, ...],
+        leaf: x509.Certificate,
+        name: str | None,
+        now: float,
+        wanted: x509.ObjectIdentifier,
+        use: str,
+        ocsp: bytes | None,
+        stapling_asked: bool,
+        note: Note | None,
+    ) -> Verified:
+        """What the verifier leaves open: the leaf's key, and revocation."""
+        key = public_key_of(leaf)
+        fault = key if isinstance(key, Fault) else key_fault(key, self.profile)
+        if fault is None and self.profile == WEBPKI:
+            fault = serial_fault(leaf) or (leaf_names_fault(leaf) if wanted == SERVER else None)
+            if fault is None and self._set_aside:
+                fault = next((why for anchor, why in self._set_aside if anchor in path), None)
+        if fault is not None:
+            self._refuse(fault, peer, leaf, name, now, wanted, use, note)
+        if self.crls or ocsp is not None or (stapling_asked and _MUST_STAPLE in peer[0]):
+            self._check_revocation(path, peer, now, ocsp, stapling_asked)
+        checks: tuple[Check, ...] = ()
+        if note is not None:
+            from pellucid.trust.diagnosis import report
+
+            checks = report(self, path, name, now, wanted, use, note)
+        return Verified(path, peer, leaf, key, self.profile, checks)
+
+    def _second_look(
+        self,
+        peer: tuple[bytes, ...],
+        leaf: x509.Certificate,
+        others: list[x509.Certificate],
+        name: str | None,
+        now: float,
+        wanted: x509.ObjectIdentifier,
+        use: str,
+        error: VerificationError,
+        note: Note | None,
+    ) -> Sequence[x509.Certificate]:
+        """The verifier refused: say why, unless all it minds is an Ed25519 or Ed448 signature."""
+        from pellucid.trust.diagnosis import explain
+
+        outcome = explain(self, leaf, others, name, now, wanted, use, str(error), note)
+        if isinstance(outcome, Fault):
+            raise _refusal(outcome, peer) from error
+        return outcome
+
+    def _refuse(
+        self,
+        fault: Fault,
+        peer: tuple[bytes, ...],
+        leaf: x509.Certificate,
+        name: str | None,
+        now: float,
+        wanted: x509.ObjectIdentifier,
+        use: str,
+        note: Note | None,
+    ) -> None:
+        if note is not None:
+            note("check", what=fault.reason.label, passed=False, detail=fault.detail, certificate=0)
+        raise _refusal(fault, peer)
+
+    def _check_revocation(
+        self,
+        path: Sequence[x509.Certificate],
+        peer: tuple[bytes, ...],
+        now: float,
+        ocsp: bytes | None,
+        stapling_asked: bool,
+    ) -> None:
+        from pellucid.trust import revocation
+
+        fault = revocation.must_staple_fault(path[0], ocsp) if stapling_asked else None
+        if fault is None and ocsp is not None:
+            fault = revocation.ocsp_fault(ocsp, path, now)
+        if fault is None and self.crls:
+            fault = revocation.crl_fault(self.crls, path, now)
+        if fault is not None:
+            raise _refusal(fault, peer)
+
+    def _believe_anyway(self, peer: tuple[bytes, ...], leaf: x509.Certificate, note: Note | None) -> Verified:
+        key = public_key_of(leaf)
+        if isinstance(key, Fault):
+            raise _refusal(key, peer)
+        if note is not None:
+            for what in _INSECURE:
+                note("check", what=what, passed=False, detail="not checked", certificate=0)
+        return Verified((), peer, leaf, key, "insecure", (), _INSECURE)
+
+
+def verify(
+    chain: Source | Sequence[bytes],
+    name: str | None,
+    when: float | datetime | None = None,
+    trust: Trust | None = None,
+    *,
+    usage: str = SIGN,
+    ocsp: bytes | None = None,
+    note: Note | None = None,
+) -> Verified:
+    """Verify a chain without a connection.
+
+    Args:
+        chain: certificates in DER, leaf first; or PEM, or the path of a PEM file.
+        name: the host name or address of the server; None for a client's chain.
+        when: seconds since 1970, or a datetime; by default now.
+        trust: by default `Trust.system()`.
+        usage: "sign" or "encipher".
+        ocsp: an OCSP response in DER.
+        note: as for `Trust.verify_server`.
+
+    Raises:
+        CertificateRefused: with the reason, in words for the user.
+
+    >>> from pellucid.trust.authority import Authority
+    >>> authority = Authority.create()
+    >>> verify(authority.issue("a.test").chain, "b.test", trust=authority.trust())
+    Traceback (most recent call last):
+    ...
+    pellucid.errors.CertificateRefused: ...
+    """
+    if isinstance(chain, (list, tuple)):
+        ders = [bytes(each) for each in chain]
+    else:
+        ders = [each.public_bytes(Encoding.DER) for each in load_certificates(chain)]  # type: ignore[arg-type]
+    if when is None:
+        now = time.time()
+    elif isinstance(when, datetime):
+        now = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    else:
+        now = when
+    trust = trust or Trust.system()
+    if name is None:
+        return trust.verify_client(ders, now, ocsp=ocsp, note=note)
+    return trust.verify_server(
+        ders, name, now, usage=usage, ocsp=ocsp, stapling_asked=ocsp is not None, note=note
+    )
+
+
+def _parse(peer: tuple[bytes, ...]) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    if not peer:
+        raise _refusal(Fault(Reason.NO_CERTIFICATE, "the chain is empty"), peer)
+    if len(peer) > MAX_CERTIFICATES:
+        why = f"it holds {len(peer)} certificates, and {MAX_CERTIFICATES} are the most"
+        raise _refusal(Fault(Reason.CERTIFICATE_CHAIN_TOO_LONG, why), peer)
+    load = x509.load_der_x509_certificate
+    at = 0
+    try:
+        leaf = load(peer[0])
+        others = []
+        for at in range(1, len(peer)):
+            others.append(load(peer[at]))
+    except (ValueError, TypeError, Warning) as error:
+        which = "the peer's own certificate" if at == 0 else f"certificate {at + 1} of {len(peer)}"
+        raise _refusal(Fault(Reason.BAD_CERTIFICATE, f"{which}: {error}"), peer) from error
+    return leaf, others
+
+
+@lru_cache(maxsize=4096)
+def _subject(name: str) -> x509.DNSName | x509.IPAddress:
+    normal = normal_name(name)
+    return x509.DNSName(normal) if isinstance(normal, str) else x509.IPAddress(normal)
+
+
+def _refusal(fault: Fault, peer: tuple[bytes, ...]) -> CertificateRefused:
+    refusal = CertificateRefused(fault.reason, fault.detail)
+    refusal.chain = peer
+    return refusal
