@@ -1,5 +1,5 @@
 """Key exchange groups: (EC)DHE and its hybrids with ML-KEM. RFC 8446 sections 4.2.7, 4.2.8 and 7.4,
-RFC 7748 section 6, RFC 8422 section 5.4, RFC 10024 (the hybrids), FIPS 203.
+RFC 7748 section 6, RFC 8422 sections 5.4 and 5.11, RFC 9954 and 10024 (the hybrids), FIPS 203.
 
 A client generates a share and, with the server's answer, finishes it. A server responds to a
 client's share in one step: for Diffie-Hellman it makes a share of its own, for ML-KEM it
@@ -50,8 +50,8 @@ class PrivateShare:
         group: the group it belongs to.
         public: the bytes that go to the peer.
         classical: of a hybrid, its Diffie-Hellman half as a share of that group; otherwise None.
-            A client that offers both groups may send the same value in both (RFC 10024), which
-            saves it one key generation.
+            A client that offers both groups may send the same value in both (RFC 9954 section 3.2
+            relaxes RFC 8446 section 4.2.8 to allow it), which saves it one key generation.
     """
 
     __slots__ = ("_agree", "classical", "group", "public")
