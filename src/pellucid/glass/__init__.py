@@ -1,0 +1,16 @@
+"""The glass: what a connection did, kept as a trace and told to people.
+
+A `Trace` observes one connection and appends its facts; everything else here reads traces and
+words them: `tell` makes the nine steps, `ladder` draws them, `explain` says what an error means.
+Nothing here drives a connection.
+"""
+
+from __future__ import annotations
+
+from pellucid.glass.failure import Failure, explain
+from pellucid.glass.ladder import draw
+from pellucid.glass.model import Story
+from pellucid.glass.story import tell
+from pellucid.glass.trace import Trace
+
+__all__ = ["Failure", "Story", "Trace", "draw", "explain", "tell"]

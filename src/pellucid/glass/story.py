@@ -1,0 +1,449 @@
+"""The nine steps, told from what a connection really did.
+
+RFC 5246 section 7.3, RFC 8446 section 2. `tell` takes the client's trace, the server's, or both;
+with both, each side's own secrets stand beside each other. Every value is the trace's: nothing is
+computed again here, and nothing invented.
+"""
+
+from __future__ import annotations
+
+from pellucid.errors import Reason
+from pellucid.glass import rows
+from pellucid.glass.decode import Message, Reader, version_name
+from pellucid.glass.failure import explain
+from pellucid.glass.model import Arrow, Both, Box, Mark, Step, Story
+from pellucid.glass.show import Row, printable
+from pellucid.glass.trace import Fact, Hidden, Trace
+from pellucid.glass.words import CHANGES, ORDER, STEPS, TAUGHT
+from pellucid.secret import Secret
+from pellucid.wire.codepoints import (
+    Alert,
+    CipherSuite,
+    ContentType,
+    ExtensionType,
+    NamedGroup,
+)
+from pellucid.wire.codepoints import (
+    HandshakeType as T,
+)
+
+_OTHER = {"client": "server", "server": "client"}
+#: How many records of application data the story shows.
+_SHOWN = 4
+
+
+def tell(client: Trace | None = None, server: Trace | None = None, *, beside_rsa: bool = False) -> Story:
+    """Tell the handshake of these traces.
+
+    Args:
+        client: the client's trace of the connection.
+        server: the server's trace of the same connection. One of the two is enough.
+        beside_rsa: say at each step what changed since the textbook's static RSA handshake.
+    """
+    return _Teller(client, server).story(beside_rsa)
+
+
+class _Teller:
+    """Builds one story. `main` is the trace whose order of messages is told; client's if there is one."""
+
+    def __init__(self, client: Trace | None, server: Trace | None) -> None:
+        main = client or server
+        if main is None:
+            raise ValueError("a story needs a trace")
+        self.main = main
+        self.client = client
+        self.server = server
+        self.reader = Reader(main)
+        self.messages = [self.reader.message(fact) for fact in main.of("message")]
+        self.kind = self._kind()
+
+    def _kind(self) -> str:
+        """Which of the ways of `words` this handshake went."""
+        reader = self.reader
+        if not reader.version:
+            return ""
+        hello = next(m for m in self.messages if m.type == T.server_hello)
+        if reader.key_exchange == "any":
+            psk = self._server_hello()
+            resumed = psk is not None and self.reader.extension(psk, ExtensionType.pre_shared_key)
+            return "resumed13" if resumed else "any"
+        certificate = any(m.type == T.certificate and m.sender == "server" for m in self.messages)
+        finished = any(m.type == T.finished for m in self.messages)
+        if finished and not certificate and "PSK" not in reader.key_exchange:
+            return "resumed12"
+        return reader.key_exchange if hello.body is not None else ""
+
+    def _server_hello(self) -> Message | None:
+        found = None
+        for message in self.messages:
+            if message.type == T.server_hello and message.name == "ServerHello":
+                found = message
+        return found
+
+    def story(self, beside_rsa: bool) -> Story:
+        words = STEPS[self.kind]
+        changes = CHANGES.get(self.kind, {}) if beside_rsa else {}
+        fillers = {1: self._hello, 2: self._answer, 3: self._trust, 4: self._exchange, 5: self._same}
+        fillers |= {6: self._keys, 7: self._client_finished, 8: self._server_finished, 9: self._data}
+        steps = []
+        for number in ORDER.get(self.kind, TAUGHT):
+            who, title, tells = words[number]
+            step = Step(number, who, title, tells, change=changes.get(number))
+            fillers[number](step)
+            if step.items:
+                steps.append(step)
+        story = Story(self.kind, steps, server=self.main.name or "server")
+        self._end(story)
+        story.summary = self._summary()
+        return story
+
+    # -- pieces ---------------------------------------------------------------------------------------
+
+    def _arrow(self, message: Message, *more: Row) -> Arrow:
+        found = rows.of_message(self.reader, message)
+        return Arrow(message.sender, message.name, len(message.raw), message.epoch > 0, (*found, *more))
+
+    def _arrows(self, step: Step, sender: str, *types: int) -> None:
+        """The messages of these types from `sender`, as arrows."""
+        for message in self.messages:
+            if message.sender == sender and message.type in types:
+                step.items.append(self._arrow(message))
+
+    def _secrets(self, name: str) -> Both | None:
+        """What each side noted as the secret `name`."""
+        found = [trace.secret(name) if trace is not None else None for trace in (self.client, self.server)]
+        values = [fact.fields["value"] if fact is not None else None for fact in found]
+        return None if values == [None, None] else Both(*values)
+
+    def _secret_row(self, label: str, name: str) -> tuple[Row, ...]:
+        both = self._secrets(name)
+        return () if both is None else (Row(label, both),)
+
+    def _one_side(self, side: str, name: str) -> Secret | None:
+        trace = self.client if side == "client" else self.server
+        fact = trace.secret(name) if trace is not None else None
+        return None if fact is None else fact.fields["value"]
+
+    def _input(self, side: str, secret: str, name: str) -> object:
+        trace = self.client if side == "client" else self.server
+        fact = trace.secret(secret) if trace is not None else None
+        return None if fact is None else fact.fields["inputs"].get(name)
+
+    # -- the steps ------------------------------------------------------------------------------------
+
+    def _hello(self, step: Step) -> None:
+        for message in self.messages:
+            if message.type == T.client_hello or message.name == "HelloRetryRequest":
+                step.items.append(self._arrow(message))
+
+    def _answer(self, step: Step) -> None:
+        hello = self._server_hello()
+        if hello is not None:
+            step.items.append(self._arrow(hello))
+        if self.reader.key_exchange == "any":
+            return
+        flight = (T.certificate, T.certificate_status, T.server_key_exchange, T.certificate_request)
+        self._arrows(step, "server", *flight, T.server_hello_done)
+
+    def _trust(self, step: Step) -> None:
+        if self.reader.key_exchange == "any":
+            flight = (T.encrypted_extensions, T.certificate_request, T.certificate, T.compressed_certificate)
+            self._arrows(step, "server", *flight, T.certificate_verify)
+            step.extra += self._chain_rows()
+        if self.kind == "resumed13":
+            step.who = "server"
+            return
+        checks = self._checks(self.client)
+        if checks:
+            step.items.append(Box("client", "", tuple(checks)))
+        elif self.client is None and any(m.type == T.certificate for m in self.messages):
+            step.items.append(
+                Box("client", "The client checks the certificate on its side, unseen from here.")
+            )
+
+    def _checks(self, trace: Trace | None) -> list[Row]:
+        if trace is None:
+            return []
+        found = []
+        for fact in trace.of("check"):
+            passed, detail = fact.fields["passed"], fact.fields.get("detail") or ""
+            skipped = not passed and detail == "not checked"
+            found.append(Row(str(fact.fields["what"]), Mark(None if skipped else bool(passed), detail)))
+        return found
+
+    def _chain_rows(self) -> list[Row]:
+        return rows.chain([m for m in self.messages if m.sender == "server"])
+
+    def _exchange(self, step: Step) -> None:
+        if self.kind == "any" or self.kind == "resumed13":
+            self._exchange_13(step)
+            return
+        if self.kind == "RSA":
+            pre_master = self._one_side("client", "pre_master_secret")
+            if pre_master is not None:
+                text = "48 random bytes, the first two are the version that it offered."
+                step.items.append(Box("client", text, (Row("pre-master secret", pre_master),)))
+        self._arrows(step, "client", T.certificate, T.client_key_exchange, T.certificate_verify)
+        if self.kind == "ECDHE":
+            secret = self._one_side("client", "pre_master_secret")
+            if secret is not None:
+                text = "Its private key and the server's public key make the pre-master secret."
+                step.items.append(Box("client", text, (Row("pre-master secret", secret),)))
+
+    def _exchange_13(self, step: Step) -> None:
+        group = self._group()
+        secret = self._one_side("client", "shared_secret")
+        if group and secret is not None:
+            step.items.append(
+                Box(
+                    "client",
+                    f"Its {group} private key and the server's public key make the shared secret.",
+                    (Row("group", group), Row("shared secret", secret)),
+                )
+            )
+        elif group:
+            step.items.append(
+                Box("both", f"Two {group} public keys crossed the wire; neither private key did.")
+            )
+
+    def _group(self) -> str:
+        hello = self._server_hello()
+        share = self.reader.extension(hello, ExtensionType.key_share) if hello is not None else None
+        return NamedGroup.name_of(share.server_share.group) if share is not None else ""
+
+    def _same(self, step: Step) -> None:
+        if (
+            not any(m.type == T.client_key_exchange for m in self.messages)
+            and self.reader.key_exchange != "any"
+        ):
+            return
+        if self.reader.key_exchange == "any" and not self._group():
+            return
+        name = "shared_secret" if self.reader.key_exchange == "any" else "pre_master_secret"
+        label = "shared secret" if self.reader.key_exchange == "any" else "pre-master secret"
+        secret = self._one_side("server", name)
+        if secret is None:
+            step.items.append(Box("server", rows.UNSEEN[self.kind]))
+            return
+        found = [Row(label, secret)]
+        ours = self._one_side("client", name)
+        if ours is not None:
+            same = bool(ours == secret)
+            found.append(Row("same as client's", Mark(same, "the same bytes" if same else "they differ")))
+        step.items.append(Box("server", rows.SAME[self.kind], tuple(found)))
+
+    def _keys(self, step: Step) -> None:
+        if self.reader.key_exchange == "any":
+            self._keys_13(step)
+        else:
+            self._keys_12(step)
+
+    def _keys_12(self, step: Step) -> None:
+        master = self._secrets("master_secret")
+        if master is None:
+            return
+        fact = next(
+            f for t in (self.client, self.server) if t is not None and (f := t.secret("master_secret"))
+        )
+        inputs = [name.replace("_", " ") for name in fact.fields["inputs"]]
+        text = f"master secret = {_call(fact.fields['how'], inputs)}"
+        step.items.append(Box("both", text, (Row("master secret", master),)))
+        block = self._key_rows(1)
+        if block:
+            text = 'key block = PRF(master secret, "key expansion", server random, client random)'
+            step.items.append(Box("both", text, tuple(block)))
+
+    def _key_rows(self, epoch: int) -> list[Row]:
+        """The keys and IVs of `epoch`, as each side has them."""
+        found = []
+        for sender in ("client", "server"):
+            facts = [self._keys_fact(trace, sender, epoch) for trace in (self.client, self.server)]
+            if facts == [None, None]:
+                continue
+            for what in ("key", "iv"):
+                both = Both(*(None if fact is None else _secret(fact.fields[what]) for fact in facts))
+                found.append(Row(f"{sender} write {what.replace('iv', 'IV')}", both))
+        return found
+
+    @staticmethod
+    def _keys_fact(trace: Trace | None, sender: str, epoch: int) -> Fact | None:
+        if trace is None:
+            return None
+        sent = trace.role == sender
+        return next(
+            (f for f in trace.of("keys") if f.fields["sent"] is sent and f.fields["epoch"] == epoch), None
+        )
+
+    def _keys_13(self, step: Step) -> None:
+        handshake = [
+            *self._secret_row("handshake secret", "handshake_secret"),
+            *self._secret_row("client handshake", "client_handshake_traffic_secret"),
+            *self._secret_row("server handshake", "server_handshake_traffic_secret"),
+        ]
+        if handshake:
+            text = "From the shared secret and the two hellos, for the rest of the handshake:"
+            step.items.append(Box("both", text, tuple(handshake)))
+        data = [
+            *self._secret_row("master secret", "master_secret"),
+            *self._secret_row("client application", "client_application_traffic_secret_0"),
+            *self._secret_row("server application", "server_application_traffic_secret_0"),
+            *self._key_rows(3),
+        ]
+        if data:
+            text = "From there and every message up to the server's Finished, for the data:"
+            step.items.append(Box("both", text, tuple(data)))
+
+    def _client_finished(self, step: Step) -> None:
+        if self.reader.key_exchange == "any":
+            self._arrows(step, "client", T.certificate, T.certificate_verify, T.end_of_early_data)
+        self._finish(step, "client")
+
+    def _server_finished(self, step: Step) -> None:
+        if self.reader.key_exchange != "any":
+            self._arrows(step, "server", T.new_session_ticket)
+        self._finish(step, "server")
+
+    def _finish(self, step: Step, sender: str) -> None:
+        """ChangeCipherSpec (TLS 1.2), Finished, and the other side's check of it."""
+        finished = next((m for m in self.messages if m.type == T.finished and m.sender == sender), None)
+        if self.reader.key_exchange != "any" and self._sent_ccs(sender):
+            step.items.append(Arrow(sender, "ChangeCipherSpec", 1, False))
+        if finished is None:
+            return
+        wire = self._record_of(finished)
+        step.items.append(self._arrow(finished, *([Row("on the wire", wire)] if wire else [])))
+        if self._accepted(finished):
+            matches = Row("Finished", Mark(True, "the same checksum over the same messages"))
+            step.items.append(Box(_OTHER[sender], "", (matches,)))
+
+    def _sent_ccs(self, sender: str) -> bool:
+        return any(fact.fields["sent"] == (self.main.role == sender) for fact in self.main.of("ccs"))
+
+    def _record_of(self, message: Message) -> bytes | None:
+        """The record that held the end of `message`, as it was on the wire, if it is alone in it."""
+        sent = message.sender == self.main.role
+        for fact in self.main.of("record"):
+            plaintext = fact.fields.get("plaintext")
+            if fact.fields["sent"] is sent and plaintext == message.raw and fact.fields["epoch"] > 0:
+                return bytes(fact.fields["wire"])
+        return None
+
+    def _accepted(self, finished: Message) -> bool:
+        """Whether the receiver of `finished` found it right: it went on."""
+        receiver = self.client if finished.sender == "server" else self.server
+        trace = receiver or self.main
+        return any(fact.fields["what"] == "handshake complete" for fact in trace.of("state"))
+
+    def _data(self, step: Step) -> None:
+        shown = 0
+        for fact in self.main.of("record", "alert", "message"):
+            sender = self.main.role if fact.fields["sent"] else _OTHER[self.main.role]
+            if fact.kind == "message":
+                if (
+                    fact.fields["type"] in (T.new_session_ticket, T.key_update)
+                    and self.reader.key_exchange == "any"
+                ):
+                    step.items.append(self._arrow(self.reader.message(fact)))
+            elif fact.kind == "alert":
+                if fact.fields["description"] == Alert.close_notify:
+                    step.items.append(Arrow(sender, "Alert: close_notify", 2, True))
+            elif fact.fields["content_type"] == ContentType.application_data:
+                shown += 1
+                if shown <= _SHOWN:
+                    step.items.append(_data_arrow(sender, fact))
+        if shown > _SHOWN:
+            step.items.append(Box("both", f"... and {shown - _SHOWN} more records of application data."))
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def _end(self, story: Story) -> None:
+        """A fatal alert, and why."""
+        for fact in self.main.of("alert"):
+            if fact.fields["description"] not in (Alert.close_notify, Alert.user_canceled):
+                sender = self.main.role if fact.fields["sent"] else _OTHER[self.main.role]
+                name = Alert.name_of(fact.fields["description"], 2)
+                sealed = any(keys.at < fact.at for keys in self.main.of("keys"))
+                story.ending.append(Arrow(sender, f"Alert: {name}", 2, sealed, bad=True))
+        for trace in (self.client, self.server):
+            for fact in trace.of("error") if trace is not None else ():
+                reason = fact.fields["reason"]
+                # An alert that arrives is the other side's reason, told better by that side.
+                if story.failure is None or story.failure.reason == Reason.PEER_ALERT.label:
+                    error = rows.error_of(fact)
+                    story.failure = explain(error, trace)
+                    story.failed_by = (
+                        trace.role if trace is not None and fact.fields.get("local", True) else ""
+                    )
+                if not isinstance(reason, Reason):
+                    continue
+
+    def _summary(self) -> list[Row]:
+        """The five lines that answer most questions."""
+        reader = self.reader
+        if not reader.version:
+            return []
+        found = [
+            Row("version", version_name(reader.version)),
+            Row("cipher suite", CipherSuite.name_of(reader.suite)),
+            Row("key exchange", self._how()),
+        ]
+        chain = [
+            row for row in self._chain_rows() if row.label in ("subject", "issuer", "public key", "valid")
+        ]
+        if chain:
+            values = {row.label: row.value for row in chain}
+            text = f"{values.get('subject')} ({values.get('public key')}), issued by {values.get('issuer')}"
+            found.append(Row("certificate", text))
+        elif self.kind in ("resumed12", "resumed13"):
+            found.append(Row("certificate", "none: the session was resumed"))
+        found.append(Row("verification", self._verdict()))
+        return found
+
+    def _how(self) -> str:
+        if self.kind == "RSA":
+            return "RSA, under the certificate's key (no forward secrecy)"
+        group = self._group() or self._group_12()
+        psk = "pre-shared key, " if self.kind in ("resumed13", "ECDHE_PSK") else ""
+        return f"{psk}{group}" if group else self.reader.key_exchange
+
+    def _group_12(self) -> str:
+        for message in self.messages:
+            params = getattr(message.body, "params", None)
+            if message.type == T.server_key_exchange and params is not None:
+                return NamedGroup.name_of(params.namedcurve)
+        return ""
+
+    def _verdict(self) -> str:
+        marks = [row.value for row in self._checks(self.client)]
+        if any(mark.passed is False for mark in marks):
+            return "refused"
+        if any(mark.passed is None for mark in marks):
+            return "NOT verified (--insecure)"
+        if marks:
+            return "the certificate is believed: every check passed"
+        return "not seen from this side" if self.client is None else "nothing to verify"
+
+
+def _data_arrow(sender: str, fact: Fact) -> Arrow:
+    plaintext, wire = fact.fields.get("plaintext"), fact.fields["wire"]
+    size = fact.fields.get("size", len(wire))
+    found = []
+    if isinstance(plaintext, bytes):
+        found.append(Row("in clear", printable(bytes(plaintext))))
+    found.append(Row("on the wire", bytes(wire)))
+    return Arrow(sender, "application data", size, True, tuple(found))
+
+
+def _secret(value: bytes | Hidden) -> Secret | Hidden:
+    """An IV may be plain bytes; it is shown like a key."""
+    return value if isinstance(value, Secret | Hidden) else Secret(value)
+
+
+def _call(how: str, inputs: list[str]) -> str:
+    """`PRF(., "label", .)` with the inputs' names in the places of the dots.
+
+    >>> _call('PRF(., "master secret", .)', ["pre master secret", "client random", "server random"])
+    'PRF(pre master secret, "master secret", client random, server random)'
+    """
+    first, rest = inputs[0], ", ".join(inputs[1:])
+    return how.replace("(.,", f"({first},").replace(", .)", f", {rest})")

@@ -1,0 +1,231 @@
+"""The trace: one connection's facts, in order, as the connection noted them.
+
+A `Trace` is an observer (`ClientConfig(observer=Trace())`). The connection calls `open` once and
+gets a function to note facts with; noting is an append, all decoding waits until somebody reads.
+
+Written down, a trace is JSON Lines. The first line says what it is; every other line is a fact:
+
+    {"pellucid": "trace", "schema": 1, "role": "client", "name": "example.org",
+     "started": 1790000000.0, "secrets": false}
+    {"at": 0.00021, "kind": "message", "sent": true, "epoch": 0, "type": 1, "raw": {"hex": "010000..."}}
+
+`at` is seconds since the trace was opened. Bytes are {"hex": "..."}. A secret is {"secret": 32},
+its length only, and has its "hex" too where the writer asked for secrets; application data in the
+clear is kept back in the same way. A reason is {"reason": "bad-finished"}. What the fields of each
+kind are, `KINDS` says.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, TextIO
+
+from pellucid.errors import Reason, UsageError
+from pellucid.secret import Secret
+from pellucid.wire.codepoints import ContentType
+
+SCHEMA = 1
+
+#: The kinds of facts and their fields. A reader ignores fields and kinds that it does not know.
+KINDS: dict[str, str] = {
+    "record": "sent epoch content_type wire plaintext",
+    "message": "sent epoch type raw",
+    "alert": "sent level description",
+    "ccs": "sent",
+    "decision": "what offered acceptable chosen rule",
+    "secret": "name value inputs how",
+    "keys": "sent epoch suite key iv",
+    "check": "what passed detail",
+    "request": "what",
+    "answer": "what",
+    "state": "what",
+    "error": "reason detail local",
+}
+
+#: How much application data a trace keeps whole, in bytes on the wire; later records keep their
+#: head only, and the trace says how much it dropped.
+KEEP = 256 * 1024
+HEAD = 64
+
+_REASONS = {reason.label: reason for reason in Reason}
+
+
+class Fact(NamedTuple):
+    """One thing that happened. `at` is seconds since the trace was opened."""
+
+    at: float
+    kind: str
+    fields: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.fields[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A secret that was not written down: only its length in bytes is known."""
+
+    length: int
+
+
+class Trace:
+    """The facts of one connection. Give it to a config as its observer.
+
+    >>> trace = Trace()
+    >>> note = trace.open("client", "example.org")
+    >>> note("state", what="handshake complete")
+    >>> [fact.what for fact in trace.of("state")]
+    ['handshake complete']
+    """
+
+    __slots__ = ("_clock", "_kept", "dropped", "facts", "name", "role", "started")
+
+    def __init__(self) -> None:
+        self.role = ""
+        self.name: str | None = None
+        self.started = 0.0
+        self.facts: list[Fact] = []
+        self.dropped = 0
+        self._kept = 0
+        self._clock = 0.0
+
+    def open(self, role: str, name: str | None = None) -> Callable[..., None]:
+        """Begin: called by the connection that is observed. One trace observes one connection."""
+        if self.role:
+            raise UsageError(Reason.BAD_CONFIG, "a Trace observes one connection; make another one")
+        self.role = role
+        self.name = name
+        self.started = time.time()
+        self._clock = time.perf_counter()
+        return self.note
+
+    def note(self, kind: str, **fields: Any) -> None:
+        """Append a fact."""
+        if kind == "record" and fields["content_type"] == ContentType.application_data:
+            self._sample(fields)
+        self.facts.append(Fact(time.perf_counter() - self._clock, kind, fields))
+
+    def _sample(self, fields: dict[str, Any]) -> None:
+        """Keep application data whole up to `KEEP` bytes, then only the head of each record."""
+        wire = fields["wire"]
+        self._kept += len(wire)
+        if self._kept <= KEEP:
+            return
+        self.dropped += len(wire) - HEAD
+        fields["size"] = len(wire)
+        fields["wire"] = bytes(wire[:HEAD])
+        if fields.get("plaintext") is not None:
+            fields["plaintext"] = bytes(fields["plaintext"][:HEAD])
+
+    def of(self, *kinds: str) -> Iterator[Fact]:
+        """The facts of these kinds, in order."""
+        return (fact for fact in self.facts if fact.kind in kinds)
+
+    def secret(self, name: str) -> Fact | None:
+        """The step of the key schedule that made the secret `name`; the last one of that name."""
+        found = None
+        for fact in self.of("secret"):
+            if fact.fields["name"] == name:
+                found = fact
+        return found
+
+    def decision(self, what: str) -> Fact | None:
+        """How `what` was chosen; the last choice."""
+        found = None
+        for fact in self.of("decision"):
+            if fact.fields["what"] == what:
+                found = fact
+        return found
+
+    # -- on paper ----------------------------------------------------------------------------------
+
+    def lines(self, *, secrets: bool = False) -> Iterator[str]:
+        """The trace as JSON Lines, without the line ends. Secrets only if you ask."""
+        head: dict[str, Any] = {
+            "pellucid": "trace",
+            "schema": SCHEMA,
+            "role": self.role,
+            "name": self.name,
+            "started": self.started,
+            "secrets": secrets,
+        }
+        if self.dropped:
+            head["dropped"] = self.dropped
+        yield json.dumps(head)
+        for at, kind, fields in self.facts:
+            yield json.dumps({"at": round(at, 6), "kind": kind} | _written(kind, fields, secrets))
+
+    def write(self, file: TextIO, *, secrets: bool = False) -> None:
+        """Write the trace to a text file as JSON Lines."""
+        for line in self.lines(secrets=secrets):
+            file.write(line + "\n")
+
+    @classmethod
+    def read(cls, file: TextIO) -> Trace:
+        """Read back what `write` wrote. Raises UsageError(BAD_CONFIG) for anything else."""
+        trace = cls()
+        try:
+            head = json.loads(file.readline())
+            if head["pellucid"] != "trace" or head["schema"] != SCHEMA:
+                raise ValueError(f"schema {head['schema']}")
+            trace.role = str(head["role"])
+            trace.name = head["name"]
+            trace.started = float(head["started"])
+            trace.dropped = int(head.get("dropped", 0))
+            for line in file:
+                fields = {name: _read(value) for name, value in json.loads(line).items()}
+                trace.facts.append(Fact(float(fields.pop("at")), str(fields.pop("kind")), fields))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(Reason.BAD_CONFIG, f"this is no trace of schema {SCHEMA}: {error}") from None
+        return trace
+
+
+def _written(kind: str, fields: dict[str, Any], secrets: bool) -> dict[str, Any]:
+    """The fields of a fact as JSON values."""
+    written = {name: _write(value, secrets) for name, value in fields.items()}
+    if not secrets and kind == "record" and fields.get("content_type") == ContentType.application_data:
+        plaintext = fields.get("plaintext")
+        if plaintext is not None:
+            written["plaintext"] = {"secret": len(plaintext)}
+    return written
+
+
+def _write(value: Any, secrets: bool) -> Any:
+    if isinstance(value, Hidden):
+        return {"secret": value.length}
+    if isinstance(value, Secret):
+        return {"secret": len(value)} | ({"hex": value.reveal().hex()} if secrets else {})
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"hex": bytes(value).hex()}
+    if isinstance(value, Reason):
+        return {"reason": value.label}
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, Enum) else value
+    if isinstance(value, dict):
+        return {"map": {str(key): _write(item, secrets) for key, item in value.items()}}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_write(item, secrets) for item in value]
+    return str(value)
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_read(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if "secret" in value:
+        return Secret(bytes.fromhex(value["hex"])) if "hex" in value else Hidden(int(value["secret"]))
+    if "hex" in value:
+        return bytes.fromhex(value["hex"])
+    if "reason" in value:
+        return _REASONS.get(value["reason"], value["reason"])
+    return {key: _read(item) for key, item in value["map"].items()}
