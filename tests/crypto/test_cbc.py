@@ -170,6 +170,13 @@ def test_any_length_that_cannot_be(mac: str, etm: bool) -> None:
     assert opening(mac, etm).open(23, empty, 7) == b""
 
 
+@every_mac
+def test_a_genuine_mac_over_what_is_no_ciphertext(mac: str) -> None:
+    """Encrypt-then-MAC: the peer itself sends nothing, an IV alone, or a broken block."""
+    for length in (0, 15, 16, 17, 31, 33):
+        refused(opening(mac, True), bytes(length) + mac_of(mac, bytes(length)))
+
+
 @both_orders
 def test_padding_longer_than_the_record(etm: bool) -> None:
     for length in (16, 17, 100, 255):
