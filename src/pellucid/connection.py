@@ -1,0 +1,608 @@
+"""The sans-IO connection: bytes in, bytes out, events and requests. One class for each role.
+
+RFC 8446 sections 5 (records), 6 (alerts), 6.1 (closure); RFC 5246 sections 6 and 7.2.
+
+    conn = ClientConnection(config, server_name="example.org")
+    send(conn.data_to_send())
+    conn.receive_data(data)              # raises TLSError; the alert is then in data_to_send()
+    for event in conn.events(): ...
+    conn.send_data(b"hello"); send(conn.data_to_send())
+
+No socket, file or clock is touched here. Reading and writing are two halves that share only the
+flag of a KeyUpdate to be answered: one thread may call `receive_data` while another calls
+`send_data` and `data_to_send`. Whatever the reader wants to say (alerts, key updates) is sealed
+by the next call to `data_to_send`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pellucid.config import ClientConfig, Config, ServerConfig
+from pellucid.crypto import schedule12, schedule13
+from pellucid.crypto.suites import SUITES, Suite, legacy_suites
+from pellucid.errors import ConnectionEnded, PeerRefused, Reason, TLSError, UsageError, refuse
+from pellucid.events import (
+    DataReceived,
+    EarlyDataReceived,
+    Event,
+    HandshakeCompleted,
+    PeerClosed,
+    Request,
+    WarningAlert,
+)
+from pellucid.handshake.context import CCS, ChangeCipherSpec, Expect, Handshake
+from pellucid.info import ConnectionInfo
+from pellucid.limits import (
+    MAX_CHANGE_CIPHER_SPECS,
+    MAX_EMPTY_RECORDS,
+    MAX_HANDSHAKE_MESSAGE,
+    MAX_WARNING_ALERTS,
+)
+from pellucid.records import (
+    ALERT,
+    APPLICATION,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    EARLY,
+    HANDSHAKE,
+    PLAIN,
+    PlainSealing,
+    ReadHalf,
+    WriteHalf,
+)
+from pellucid.secret import Secret
+from pellucid.wire.codepoints import Alert, AlertLevel, HandshakeType
+
+if TYPE_CHECKING:
+    from pellucid.wire.messages import ClientHello
+
+_NOTHING: Expect = {}
+_CERTIFICATES = (HandshakeType.certificate, HandshakeType.compressed_certificate)
+
+
+class Connection:
+    """What both roles share. Make a `ClientConnection` or a `ServerConnection`."""
+
+    __slots__ = (
+        "__weakref__", "_ccs_allowed", "_ccs_seen", "_config", "_early_limit", "_early_received", "_early_sent",
+        "_empty", "_error", "_events", "_expected", "_exporter", "_facts", "_fragments", "_info", "_key_update_owed",
+        "_key_updates", "_master", "_name", "_note", "_own_chain", "_pha", "_read", "_read_closed", "_read_secret", "_request",
+        "_requests_refused", "_resumption", "_sending", "_size_limit_agreed", "_steps", "_tickets_seen", "_version",
+        "_warnings", "_write", "_write_closed", "_write_secret",
+    )  # fmt: skip
+
+    client = False
+
+    def __init__(self, config: Config, name: str | None) -> None:
+        observer = config.observer
+        self._note = None if observer is None else observer.open("client" if self.client else "server", name)
+        self._config = config
+        self._name = name
+        self._read = ReadHalf(self.client, self._note)
+        self._write = WriteHalf(self._note)
+        self._events: deque[Event] = deque()
+        self._facts: dict[str, Any] = {"role": "client" if self.client else "server", "server_name": name}
+        self._info: ConnectionInfo | None = None
+        self._error: TLSError | None = None
+        self._steps: Generator[Any, Any, None] | None = None
+        self._expected: Expect = _NOTHING
+        self._request: Request | None = None
+        self._fragments = b""
+        self._own_chain: tuple[bytes, ...] = ()
+        self._version = 0
+        self._sending = False
+        self._read_closed = False
+        self._write_closed = False
+        self._key_update_owed = False
+        self._ccs_allowed = False
+        self._size_limit_agreed = False
+        self._ccs_seen = self._empty = self._warnings = self._key_updates = self._requests_refused = 0
+        self._tickets_seen = 0
+        self._early_limit = self._early_received = 0
+        self._early_sent: list[bytes] | None = None
+        self._read_secret: Secret | None = None
+        self._write_secret: Secret | None = None
+        self._exporter: tuple[Any, ...] | None = None  # what `export` needs
+        self._master: Any = None  # TLS 1.2: Finished values for tls-unique
+        self._resumption: Any = None  # what turns a ticket into a session
+        self._pha: Any = None  # what post-handshake authentication needs
+
+    # -- what the application calls ----------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in bytes from the peer; what they mean is then in `events()`.
+
+        Raises:
+            TLSError: the peer is refused, or it refused us. The alert for the peer, if there is
+                one, is in `data_to_send()`; events from before the fault are still in `events()`.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._read_closed:
+            return  # RFC 8446 6.1: any data received after a closure alert MUST be ignored
+        self._read.feed(data)
+        self._advance()
+
+    def receive_eof(self) -> None:
+        """The peer's side of the line ended.
+
+        Raises:
+            ConnectionEnded: without close_notify: data may be missing (`Reason.TRUNCATED`), or in
+                the middle of the handshake (`Reason.EOF_IN_HANDSHAKE`).
+        """
+        if self._error is not None:
+            raise self._error
+        if self._read_closed:
+            return
+        reason = Reason.TRUNCATED if self._done else Reason.EOF_IN_HANDSHAKE
+        self._fail(ConnectionEnded(reason))
+
+    def next_event(self) -> Event | None:
+        """The next event, or None when there is none for now."""
+        return self._events.popleft() if self._events else None
+
+    def events(self) -> Iterator[Event]:
+        """The events that are waiting."""
+        events = self._events
+        while events:
+            yield events.popleft()
+
+    def send_data(self, data: bytes) -> None:
+        """Send application data. It is sealed by the next `data_to_send()`.
+
+        Raises:
+            UsageError: before the handshake allows it, or after `close()`.
+        """
+        if not self._sending:
+            self._refuse_to_send()
+        if data:
+            self._write.queue(APPLICATION_DATA, bytes(data) if type(data) is not bytes else data)
+
+    def data_to_send(self) -> bytes:
+        """The bytes that are to go to the peer, once."""
+        write = self._write
+        if self._key_update_owed or (self._sending and write.protection.exhausted()):
+            from pellucid.handshake.post import update_keys
+
+            update_keys(self, request=False)
+        return write.take()
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether `data_to_send()` has something."""
+        return self._write.waiting or self._key_update_owed
+
+    def close(self) -> None:
+        """Send close_notify (RFC 8446 section 6.1). Reading goes on until the peer closes too."""
+        if not self._write_closed and self._error is None:
+            self._send_alert(AlertLevel.warning, Alert.close_notify)
+            self._write_closed = True
+            self._sending = False
+            if self._note is not None:
+                self._note("state", what="close_notify sent")
+
+    def abort(self, alert: int = Alert.user_canceled) -> None:
+        """End the connection with a fatal alert."""
+        if self._error is None:
+            self._fail(TLSError(Reason.APPLICATION_ABORTED, alert=alert), raising=False)
+
+    def update_keys(self, *, request: bool = False) -> None:
+        """Change our sending keys (RFC 8446 section 4.6.3), and ask the peer to change its own.
+
+        Raises:
+            UsageError: before the handshake is complete, or in TLS 1.2, which cannot.
+        """
+        from pellucid.handshake.post import update_keys
+
+        if not self._done or self._version != 0x0304 or self._write_closed:
+            raise UsageError(Reason.NOT_CONNECTED, "only a complete TLS 1.3 connection can update its keys")
+        update_keys(self, request=request)
+
+    # -- what the application may know -------------------------------------------------------------
+
+    @property
+    def handshake_complete(self) -> bool:
+        """Whether both Finished messages were right."""
+        return self._done
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """What was agreed on.
+
+        Raises:
+            UsageError: the handshake is not complete.
+        """
+        if self._info is None:
+            raise UsageError(Reason.NOT_CONNECTED)
+        return self._info
+
+    @property
+    def error(self) -> TLSError | None:
+        """What ended the connection, if a fault did."""
+        return self._error
+
+    @property
+    def closed(self) -> tuple[bool, bool]:
+        """Whether (the peer, we) have sent close_notify, or the connection failed."""
+        failed = self._error is not None
+        return self._read_closed or failed, self._write_closed or failed
+
+    def unread_data(self) -> bytes:
+        """What came behind the peer's close_notify: it belongs to whatever follows TLS (STARTTLS)."""
+        return self._read.take_unread() if self._read_closed else b""
+
+    def export(self, label: str | bytes, context: bytes | None = None, length: int = 32) -> Secret:
+        """Keying material for another protocol (RFC 8446 section 7.5, RFC 5705).
+
+        Parameters:
+            label: its name, from the IANA registry of exporter labels.
+            context: what it is bound to; in TLS 1.3 none is the same as an empty one.
+            length: bytes.
+
+        Raises:
+            UsageError: too early, or TLS 1.2 without the extended master secret (RFC 7627 section 5.4).
+        """
+        if isinstance(label, str):
+            label = label.encode("ascii")
+        if self._exporter is None:
+            raise UsageError(Reason.NOT_CONNECTED)
+        if self._version == 0x0304:
+            hash, secret = self._exporter
+            return schedule13.export(hash, secret, label, context or b"", length)
+        hash, master, randoms = self._exporter
+        if not self._facts.get("extended_master_secret") and not self._config.policy.legacy:
+            raise UsageError(Reason.UNSAFE_EXPORT)
+        return schedule12.export(hash, master, label, randoms, context, length)
+
+    def channel_binding(self, kind: str) -> bytes:
+        """Bytes that both ends of this very connection share, to bind a login to it.
+
+        Parameters:
+            kind: "tls-exporter" (RFC 9266), "tls-server-end-point" (RFC 5929), or "tls-unique"
+                (RFC 5929; TLS 1.2 with extended master secret only).
+
+        Raises:
+            UsageError: the kind does not exist for this connection.
+        """
+        if not self._done:
+            raise UsageError(Reason.NOT_CONNECTED)
+        if kind == "tls-exporter":
+            return self.export("EXPORTER-Channel-Binding", b"", 32).reveal()
+        if kind == "tls-server-end-point":
+            return self._end_point()
+        if kind == "tls-unique" and self._version != 0x0304 and self._facts.get("extended_master_secret"):
+            return bytes(self._master)
+        raise UsageError(Reason.NO_SUCH_BINDING, f"{kind} over {self.info.version_name}")
+
+    def _end_point(self) -> bytes:
+        from pellucid.trust.peer import server_end_point
+
+        chain = self._facts.get("peer_chain", ()) if self.client else self._own_chain
+        if not chain:
+            raise UsageError(Reason.NO_SUCH_BINDING, "there is no server certificate")
+        return server_end_point(chain[0])
+
+    @property
+    def suite(self) -> Suite:
+        """The cipher suite in use."""
+        code = self.info.cipher_suite
+        return SUITES.get(code) or legacy_suites()[code]
+
+    @property
+    def traffic_secrets(self) -> tuple[Secret, Secret]:
+        """The present TLS 1.3 traffic secrets (read, write): for kernel TLS, or a debugger."""
+        if self._read_secret is None or self._write_secret is None:
+            raise UsageError(Reason.NOT_CONNECTED)
+        return self._read_secret, self._write_secret
+
+    # -- the machine -------------------------------------------------------------------------------
+
+    @property
+    def _done(self) -> bool:
+        return self._info is not None
+
+    def _begin(self, steps: Generator[Any, Any, None]) -> None:
+        """Run `steps` until they wait for the first message."""
+        self._steps = steps
+        try:
+            self._step(None)
+        except TLSError as error:
+            self._fail(error)
+
+    def _advance(self) -> None:
+        """Read records until there is no whole one, or a request waits for its answer."""
+        try:
+            read = self._read
+            while self._request is None and not self._read_closed:
+                record = read.next_record()
+                if record is None:
+                    return
+                kind, data = record
+                if kind == APPLICATION_DATA:
+                    self._on_data(data)
+                elif kind == HANDSHAKE:
+                    self._on_handshake(data)
+                elif kind == ALERT:
+                    self._on_alert(data)
+                elif kind == CHANGE_CIPHER_SPEC:
+                    self._on_change_cipher_spec(data)
+                else:
+                    refuse(Reason.UNEXPECTED_RECORD, f"type {kind}")
+        except TLSError as error:
+            self._fail(error)
+        except RecursionError:
+            raise
+        except Exception as error:
+            self._fail(TLSError(Reason.INTERNAL, f"{type(error).__name__}: {error}"), cause=error)
+
+    def _on_data(self, data: bytes) -> None:
+        epoch = self._read.protection.epoch
+        if self._fragments:
+            refuse(Reason.INTERLEAVED_HANDSHAKE)
+        if epoch == PLAIN or (epoch < APPLICATION and epoch != EARLY and not self._done):
+            refuse(Reason.UNEXPECTED_RECORD, "application data during the handshake")
+        if not data:
+            self._count_empty()
+            return
+        self._empty = self._key_updates = self._tickets_seen = 0
+        if epoch == EARLY and not self.client and self._version == 0x0304:
+            self._early_received += len(data)
+            if self._early_received > self._early_limit:
+                refuse(Reason.TOO_MUCH_EARLY_DATA, f"more than {self._early_limit} bytes")
+            self._events.append(EarlyDataReceived(data))
+        else:
+            self._events.append(DataReceived(data))
+
+    def _count_empty(self) -> None:
+        self._empty += 1
+        if self._empty > MAX_EMPTY_RECORDS:
+            refuse(Reason.TOO_MANY_EMPTY_RECORDS)
+
+    def _on_handshake(self, data: bytes) -> None:
+        """Reassemble messages from records, wherever they were cut (RFC 8446 section 5.1)."""
+        if not data:
+            refuse(Reason.EMPTY_FRAGMENT, "a handshake record")
+        if self._fragments:
+            data = self._fragments + data
+        self._fragments = data
+        while self._request is None:
+            data = self._fragments
+            if len(data) < 4:
+                return
+            size = 4 + (data[1] << 16 | data[2] << 8 | data[3])
+            limit = self._config.max_certificate_message if data[0] in _CERTIFICATES else MAX_HANDSHAKE_MESSAGE
+            if size - 4 > limit:
+                refuse(Reason.MESSAGE_TOO_LONG, f"{HandshakeType.name_of(data[0], 2)} of {size - 4} bytes")
+            if len(data) < size:
+                return
+            raw = data[:size]
+            self._fragments = data[size:]
+            self._deliver(raw)
+
+    def _deliver(self, raw: bytes) -> None:
+        kind = raw[0]
+        if self._note is not None:
+            self._note("message", sent=False, epoch=self._read.protection.epoch, type=kind, raw=raw)
+        if self._steps is None:
+            from pellucid.handshake.post import after_handshake
+
+            after_handshake(self, raw)
+            return
+        structure = self._expected.get(kind)
+        if structure is None:
+            self._unexpected(kind)
+        message = structure.decode(raw[4:])
+        message.raw = raw
+        self._step(message)
+
+    def _unexpected(self, kind: int) -> Any:
+        due = " or ".join(HandshakeType.name_of(k, 2) if k != CCS else "ChangeCipherSpec" for k in self._expected)
+        refuse(Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(kind, 2)} came, {due or 'nothing'} was due")
+
+    def _step(self, value: Any) -> None:
+        """Give `value` to the handshake and run it to its next wait."""
+        steps = self._steps
+        if steps is None:
+            raise TLSError(Reason.INTERNAL, "no handshake")
+        try:
+            wanted = steps.send(value)
+        except StopIteration:
+            self._steps = None
+            self._expected = _NOTHING
+            return
+        if isinstance(wanted, Request):
+            self._request = wanted
+            self._expected = _NOTHING
+            wanted._resume = self._answer
+            if self._note is not None:
+                self._note("request", what=type(wanted).__name__)
+            self._events.append(wanted)
+        else:
+            self._expected = wanted
+
+    def _answer(self, value: Any, error: TLSError | None) -> None:
+        """A request was answered: go on, with what has arrived in the meantime too."""
+        self._request = None
+        if self._error is not None:
+            raise self._error
+        if self._note is not None:
+            self._note("answer", what="failed" if error else type(value).__name__)
+        if error is not None:
+            self._fail(error)
+        try:
+            self._step(value)
+            if self._fragments and self._request is None:
+                data, self._fragments = self._fragments, b""
+                self._on_handshake(data)
+        except TLSError as fault:
+            self._fail(fault)
+        self._advance()
+
+    def _completed(self) -> None:
+        """The handshake is over: say so."""
+        self._sending = True
+        self._ccs_allowed = False
+        if self._note is not None:
+            self._note("state", what="handshake complete")
+        self._refresh_info()
+        self._events.append(HandshakeCompleted(self.info))
+
+    def _refresh_info(self) -> None:
+        facts = self._facts
+        self._own_chain = facts.pop("own_chain", self._own_chain)
+        self._info = ConnectionInfo(**facts)
+
+    # -- alerts, ends ------------------------------------------------------------------------------
+
+    def _on_alert(self, data: bytes) -> None:
+        """RFC 8446 section 6, RFC 5246 section 7.2."""
+        if not data:
+            refuse(Reason.EMPTY_FRAGMENT, "an alert record")
+        if len(data) != 2:
+            refuse(Reason.BAD_ALERT, f"{len(data)} bytes")
+        level, description = data
+        if self._note is not None:
+            self._note("alert", sent=False, level=level, description=description)
+        if self._fragments and description == Alert.close_notify:
+            refuse(Reason.INTERLEAVED_HANDSHAKE)
+        if level not in (AlertLevel.warning, AlertLevel.fatal):
+            refuse(Reason.UNKNOWN_ALERT_LEVEL, f"{level}")
+        if description == Alert.close_notify and level == AlertLevel.warning:
+            if not self._done:
+                self._fail(ConnectionEnded(Reason.PEER_CLOSED))
+            self._read_closed = True
+            self._events.append(PeerClosed())
+            return
+        # RFC 8446 6: in TLS 1.3 every alert but close_notify and user_canceled is an error
+        if level == AlertLevel.warning and (self._version != 0x0304 or description == Alert.user_canceled):
+            self._warnings += 1
+            if self._warnings > MAX_WARNING_ALERTS:
+                refuse(Reason.TOO_MANY_WARNING_ALERTS)
+            self._events.append(WarningAlert(description))
+            return
+        if level == AlertLevel.warning:
+            refuse(Reason.BAD_ALERT, f"a warning {Alert.name_of(description, 2)} in TLS 1.3")
+        self._fail(PeerRefused(description))
+
+    def _on_change_cipher_spec(self, data: bytes) -> None:
+        """A key change in TLS 1.2, a dummy in TLS 1.3 (RFC 8446 section 5 and appendix D.4)."""
+        if data != b"\x01":
+            refuse(Reason.BAD_CHANGE_CIPHER_SPEC, data[:8].hex())
+        if self._note is not None:
+            self._note("ccs", sent=False)
+        if CCS in self._expected:
+            if self._fragments:
+                refuse(Reason.EXCESS_HANDSHAKE_DATA)
+            self._step(ChangeCipherSpec)
+            return
+        if not self._ccs_allowed or self._fragments:
+            refuse(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC)
+        self._ccs_seen += 1
+        if self._ccs_seen > MAX_CHANGE_CIPHER_SPECS:
+            refuse(Reason.TOO_MANY_CHANGE_CIPHER_SPECS)
+
+    def _send_alert(self, level: int, description: int) -> None:
+        self._write.queue(ALERT, bytes((level, description)))
+        self._write.flush()
+        if self._note is not None:
+            self._note("alert", sent=True, level=level, description=description)
+
+    def _fail(self, error: TLSError, *, raising: bool = True, cause: Exception | None = None) -> None:
+        """End the connection: tell the peer by an alert, forget the handshake, raise."""
+        ours = not isinstance(error, (PeerRefused, ConnectionEnded))
+        if self._error is None:
+            self._error = error
+            steps, self._steps = self._steps, None
+            self._expected = _NOTHING
+            self._request = None
+            self._sending = False
+            self._fragments = b""
+            if steps is not None and not steps.gi_running:
+                steps.close()
+            if ours and error.alert is not None and not self._write_closed:
+                try:
+                    self._send_alert(AlertLevel.fatal, error.alert)
+                except TLSError:  # the keys themselves are exhausted
+                    self._write.protection = PlainSealing()
+            if self._note is not None:
+                self._note("error", reason=error.reason, detail=error.detail, local=ours, alert=error.alert)
+        if raising:
+            raise error from cause
+
+    def _refuse_to_send(self) -> None:
+        if self._error is not None:
+            raise self._error
+        raise UsageError(Reason.CLOSED if self._write_closed else Reason.NOT_CONNECTED)
+
+
+class ClientConnection(Connection):
+    """The client's side. The ClientHello waits in `data_to_send()` from the start.
+
+    Parameters:
+        config: a `ClientConfig`; None is the default: the system's authorities, TLS 1.3 and 1.2.
+        server_name: the DNS name or IP address that the certificate must be for.
+
+    Raises:
+        UsageError: no name although there is somebody to verify, or a name that is none.
+    """
+
+    __slots__ = ()
+    client = True
+
+    def __init__(self, config: ClientConfig | None = None, server_name: str | None = None) -> None:
+        from pellucid.handshake.client import client
+
+        config = config or ClientConfig()
+        super().__init__(config, server_name)
+        self._begin(client(Handshake(self, config, server_name)))
+
+    @property
+    def early_data_limit(self) -> int:
+        """Bytes of early data that may still be sent; 0 once the server has answered."""
+        if self._early_sent is None:
+            return 0
+        return self._early_limit - sum(map(len, self._early_sent))
+
+    def send_early_data(self, data: bytes) -> None:
+        """Send 0-RTT data (RFC 8446 section 4.2.10). Anyone may replay it: only what is idempotent.
+
+        Raises:
+            UsageError: none is offered, or more than `early_data_limit`.
+        """
+        if self._early_sent is None or len(data) > self.early_data_limit:
+            raise UsageError(Reason.NOT_CONNECTED, f"{self.early_data_limit} bytes of early data are allowed")
+        self._early_sent.append(bytes(data))
+        self._write.queue(APPLICATION_DATA, bytes(data))
+
+
+class ServerConnection(Connection):
+    """The server's side.
+
+    Parameters:
+        config: a `ServerConfig` with at least one identity or pre-shared key.
+    """
+
+    __slots__ = ("client_hello",)
+
+    def __init__(self, config: ServerConfig) -> None:
+        from pellucid.events import SelectConfig, SelectIdentity
+        from pellucid.handshake.server import server
+
+        if not (config.identities or config.psks or config.ask & {SelectConfig, SelectIdentity}):
+            raise UsageError(Reason.BAD_CONFIG, "a server needs an identity, or pre-shared keys")
+        super().__init__(config, None)
+        self.client_hello: ClientHello | None = None
+        self._begin(server(Handshake(self, config, None)))
+
+    def request_certificate(self) -> None:
+        """Ask for the client's certificate now (RFC 8446 section 4.6.2).
+
+        Raises:
+            UsageError: the client did not offer it, or the configuration did not prepare it.
+        """
+        from pellucid.handshake.post import request_certificate
+
+        request_certificate(self)

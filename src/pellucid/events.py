@@ -1,0 +1,171 @@
+"""What leaves a connection: facts (events) and questions (requests).
+
+An event is a fact. A request is an event that waits: the handshake stands still until it is
+answered, now or after an `await`, a thread, a key server (DESIGN rule 3). A configuration that
+holds all the answers never asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import Reason, TLSError, UsageError
+
+if TYPE_CHECKING:
+    from pellucid.info import ConnectionInfo
+    from pellucid.resumption.sessions import Session
+    from pellucid.wire.messages import ClientHello
+
+
+class Event:
+    """A fact that leaves the connection."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class HandshakeCompleted(Event):
+    """The handshake is done: both Finished messages were right. `info` says what was agreed."""
+
+    info: ConnectionInfo
+
+
+@dataclass(slots=True)
+class DataReceived(Event):
+    """Application data, decrypted and authentic."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class EarlyDataReceived(Event):
+    """0-RTT data (RFC 8446 section 2.3). It may be a replay: treat it accordingly."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class EarlyDataRefused(Event):
+    """The server did not take the early data; it has to be sent again (RFC 8446 section 4.2.10)."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class EarlyDataAccepted(Event):
+    """The server took the early data."""
+
+
+@dataclass(slots=True)
+class SessionReceived(Event):
+    """A ticket or session to resume with later."""
+
+    session: Session
+
+
+@dataclass(slots=True)
+class PeerAuthenticated(Event):
+    """A client certificate arrived after the handshake (RFC 8446 section 4.6.2)."""
+
+    chain: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class KeysUpdated(Event):
+    """The peer changed its sending keys (RFC 8446 section 4.6.3)."""
+
+
+@dataclass(slots=True)
+class WarningAlert(Event):
+    """A warning alert that does not end the connection."""
+
+    description: int
+
+
+@dataclass(slots=True)
+class PeerClosed(Event):
+    """The peer sent close_notify: nothing more will come; we may still send."""
+
+
+_UNANSWERED: Any = object()
+
+
+@dataclass(slots=True)
+class Request(Event):
+    """A question. Answer it once, with `answer(value)`, or `fail(...)`."""
+
+    _resume: Callable[[Any, TLSError | None], None] | None = field(default=None, repr=False, init=False)
+
+    def answer(self, value: Any) -> None:
+        """Give the answer; the handshake goes on at once.
+
+        Raises:
+            UsageError: the request was answered already, or its connection has ended.
+            TLSError: whatever the rest of the handshake refuses.
+        """
+        resume, self._resume = self._resume, None
+        if resume is None:
+            raise UsageError(Reason.CLOSED, "this request is not waiting for an answer")
+        resume(value, None)
+
+    def fail(self, reason: Reason = Reason.APPLICATION_FAILED, detail: str = "") -> None:
+        """Abort the handshake: the peer gets the reason's alert; the error is raised here."""
+        resume, self._resume = self._resume, None
+        if resume is None:
+            raise UsageError(Reason.CLOSED, "this request is not waiting for an answer")
+        resume(None, TLSError(reason, detail))
+
+
+@dataclass(slots=True)
+class SelectConfig(Request):
+    """Server: the ClientHello is here, whole and raw. Answer: a `ServerConfig`, or None to keep ours."""
+
+    client_hello: ClientHello
+    server_name: str | None
+
+
+@dataclass(slots=True)
+class SelectIdentity(Request):
+    """Which certificate to show. Answer: an `Identity`, or None (a client may have none)."""
+
+    server_name: str | None
+    schemes: tuple[int, ...]
+    authorities: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Sign(Request):
+    """Sign `data` with the identity's key by `scheme` (SignatureScheme). Answer: the signature.
+
+    `pending` is what an identity's own signer gave if it has to be awaited: answer its result.
+    """
+
+    scheme: int
+    data: bytes
+    pending: Any = None
+
+
+@dataclass(slots=True)
+class Decrypt(Request):
+    """Decrypt a pre-master secret (legacy static RSA). Answer: the plaintext; any bytes when it fails."""
+
+    ciphertext: bytes
+
+
+@dataclass(slots=True)
+class VerifyPeer(Request):
+    """Believe this chain? Answer: a `Verified`, from `Trust.verify_server` or your own judgement."""
+
+    chain: tuple[bytes, ...]
+    server_name: str | None
+    ocsp: bytes | None
+    scts: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class FindPsk(Request):
+    """Server: which of these identities is known? Answer: a `PreSharedKey`, or None."""
+
+    identities: Sequence[bytes]

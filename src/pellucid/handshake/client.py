@@ -1,0 +1,433 @@
+"""The client's hello, and the server's answer to it, which decides the version.
+
+RFC 8446 sections 4.1.2 (ClientHello), 4.1.3 (ServerHello), 4.1.4 (HelloRetryRequest), 4.2
+(extensions), 4.2.11 (pre-shared keys); RFC 8701 (GREASE); RFC 5746; RFC 7507.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable
+
+from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig
+from pellucid.crypto.groups import GROUPS, PrivateShare
+from pellucid.crypto.schedule13 import KeySchedule
+from pellucid.crypto.suites import HASHES, Suite
+from pellucid.errors import Reason, UsageError, refuse
+from pellucid.handshake.client12 import client12
+from pellucid.handshake.client13 import client13
+from pellucid.handshake.context import Expect, Handshake, Steps
+from pellucid.records import EARLY, PlainSealing
+from pellucid.resumption.psk import PreSharedKey
+from pellucid.resumption.sessions import Session
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import GREASE_VALUES, CipherSuite, ExtensionType as X, HandshakeType, NamedGroup
+from pellucid.wire.language import ExtensionMap
+from pellucid.wire.messages import (
+    DOWNGRADE_TO_11,
+    DOWNGRADE_TO_12,
+    RETRY_RANDOM,
+    ClientHello,
+    ServerHello,
+)
+
+EXPECT_SERVER_HELLO: Expect = {HandshakeType.server_hello: ServerHello}
+
+
+class Offer:
+    """What this client has offered: everything that the server's answers are held against.
+
+    Attributes:
+        hello: the last ClientHello sent.
+        shares: the private key shares, by group.
+        psks: sessions and pre-shared keys, in the order of their identities.
+        session12: the TLS 1.2 session offered, if any.
+        early: the session whose early data is offered, if any.
+        retried: a HelloRetryRequest was answered.
+    """
+
+    __slots__ = ("early", "hello", "psks", "retried", "session12", "shares")
+
+    def __init__(self) -> None:
+        self.hello: ClientHello
+        self.shares: dict[int, PrivateShare] = {}
+        self.psks: list[Session | PreSharedKey] = []
+        self.session12: Session | None = None
+        self.early: Session | None = None
+        self.retried = False
+
+
+def client(h: Handshake) -> Steps:
+    """The client's side of any handshake, from the first byte."""
+    config = h.config
+    if not isinstance(config, ClientConfig):
+        raise UsageError(Reason.BAD_CONFIG, "a client needs a ClientConfig")
+    offer = Offer()
+    send_client_hello(h, config, offer)
+    hello: ServerHello = yield EXPECT_SERVER_HELLO
+    version = check_version(h, hello)
+    h.conn._version = version
+    if version == TLS_1_3:
+        if hello.random == RETRY_RANDOM:
+            answer_retry(h, config, offer, hello)
+            retry, hello = hello, (yield EXPECT_SERVER_HELLO)
+            if hello.random == RETRY_RANDOM:
+                refuse(Reason.SECOND_RETRY)
+            if check_version(h, hello) != TLS_1_3 or hello.cipher_suite != retry.cipher_suite:
+                refuse(Reason.RETRY_MISMATCH, "another version or cipher suite")
+        yield from client13(h, config, offer, hello)
+    else:
+        if offer.early is not None:
+            refuse(Reason.RESUMED_WITH_OTHER_VERSION, "early data was offered, and TLS 1.2 is the answer")
+        yield from client12(h, config, offer, hello)
+
+
+def check_version(h: Handshake, hello: ServerHello) -> int:
+    """RFC 8446 sections 4.1.3 and 4.2.1: what the server chose, and whether we were tricked into it."""
+    selected = hello.extensions.get(X.supported_versions)
+    versions = h.policy.versions
+    if selected is not None:
+        version = ext.SelectedVersion.decode(selected).selected_version
+        if hello.legacy_version != TLS_1_2:
+            refuse(Reason.BAD_LEGACY_VERSION, f"0x{hello.legacy_version:04x}")
+        if version != TLS_1_3 or TLS_1_3 not in versions:
+            refuse(Reason.VERSION_NOT_OFFERED, f"0x{version:04x}")
+    else:
+        version = hello.legacy_version
+        if version != TLS_1_2 or TLS_1_2 not in versions:
+            refuse(Reason.UNSUPPORTED_PROTOCOL, f"the server chose 0x{version:04x}")
+        if TLS_1_3 in versions and hello.random[-8:] in (DOWNGRADE_TO_12, DOWNGRADE_TO_11):
+            refuse(Reason.DOWNGRADE_DETECTED)
+        if hello.random[-8:] == DOWNGRADE_TO_11:
+            refuse(Reason.DOWNGRADE_DETECTED)
+    h.decide("version", version, "the server chooses the highest that both know", tuple(versions))
+    return version
+
+
+# -- ClientHello -----------------------------------------------------------------------------------
+
+
+def send_client_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
+    """Build and send the first ClientHello, and open the way for early data."""
+    policy = h.policy
+    random = config.random
+    choose_sessions(h, config, offer)
+    compatible = policy.tls13 and policy.middlebox_compatibility
+    session_id = random(32) if compatible else b""
+    if offer.session12 is not None:
+        session_id = offer.session12.session_id or random(32)
+    for group in policy.shares if policy.tls13 else ():
+        sibling = next((s.classical for s in offer.shares.values() if s.classical and s.classical.group.code == group), None)
+        offer.shares[group] = sibling or GROUPS[group].generate(random)
+    suites = list(policy.suites)
+    if policy.send_fallback_scsv:
+        suites.append(CipherSuite.TLS_FALLBACK_SCSV)
+    extensions = hello_extensions(h, config, offer)
+    if policy.grease:
+        suites.insert(0, grease(config))
+    offer.hello = ClientHello(TLS_1_2, random(32), session_id, tuple(suites), (0,), extensions)
+    h.client_random = offer.hello.random
+    h.write.protection = PlainSealing(0x0301)
+    transmit_hello(h, config, offer)
+    h.write.protect(PlainSealing())
+    if offer.early is not None:
+        begin_early_data(h, offer, offer.early)
+
+
+def hello_extensions(h: Handshake, config: ClientConfig, offer: Offer) -> ExtensionMap:
+    """The extensions, in the order in which they are sent; pre_shared_key comes last, later."""
+    policy = h.policy
+    found: ExtensionMap = {}
+    if h.name is not None and config.send_server_name and not is_address(h.name):
+        found[X.server_name] = ext.ServerNameList((ext.ServerName(0, h.name.rstrip(".").encode("ascii")),)).encode()
+    fixed = config.cache.get("hello")
+    if fixed is None:
+        fixed = config.cache["hello"] = fixed_extensions(config)
+    found.update(fixed)
+    if policy.tls12 and config.session_tickets:
+        found[X.session_ticket] = offer.session12.ticket if offer.session12 and not offer.session12.session_id else b""
+    if policy.tls13:
+        entries = [ext.KeyShareEntry(group, share.public) for group, share in offer.shares.items()]
+        if policy.grease:
+            entries.insert(0, ext.KeyShareEntry(grease(config), b"\0"))
+        found[X.key_share] = ext.KeyShareClientHello(tuple(entries)).encode()
+        if offer.early is not None:
+            found[X.early_data] = b""
+    if policy.grease:
+        add_grease(config, found)
+    if policy.shuffle_extensions:
+        keys = sorted(found, key=lambda kind: (config.random(4), kind))
+        found = {kind: found[kind] for kind in keys}
+    return found
+
+
+def fixed_extensions(config: ClientConfig) -> ExtensionMap:
+    """The part that is the same in every ClientHello of this configuration."""
+    policy = config.policy
+    found: ExtensionMap = {}
+    if policy.tls12:
+        found[X.extended_master_secret] = b""
+        found[X.renegotiation_info] = ext.RenegotiationInfo(b"").encode()
+        found[X.ec_point_formats] = ext.ECPointFormats((0,)).encode()
+        if policy.encrypt_then_mac and any(suite.cbc for suite in policy.suites.values()):
+            found[X.encrypt_then_mac] = b""
+    groups = policy.groups if policy.tls13 else policy.groups12
+    found[X.supported_groups] = ext.SupportedGroups(groups).encode()
+    if config.alpn:
+        found[X.application_layer_protocol_negotiation] = ext.ProtocolNames(config.alpn_names).encode()
+    if config.request_ocsp:
+        found[X.status_request] = ext.CertificateStatusRequest().encode()
+    found[X.signature_algorithms] = ext.SignatureSchemes(policy.signature_schemes).encode()
+    if policy.certificate_schemes is not None:
+        found[X.signature_algorithms_cert] = ext.SignatureSchemes(policy.certificate_schemes).encode()
+    if config.request_scts:
+        found[X.signed_certificate_timestamp] = b""
+    if policy.record_size_limit is not None:
+        limit = policy.record_size_limit + (1 if policy.tls13 else 0)
+        found[X.record_size_limit] = ext.RecordSizeLimit(limit).encode()
+    elif policy.max_fragment_length is not None:
+        code = policy.max_fragment_length.bit_length() - 9
+        found[X.max_fragment_length] = ext.MaxFragmentLengthBody(code).encode()
+    if config.server_certificate_types != (0,):
+        found[X.server_certificate_type] = ext.CertificateTypes(config.server_certificate_types).encode()
+    if config.client_certificate_types != (0,):
+        found[X.client_certificate_type] = ext.CertificateTypes(config.client_certificate_types).encode()
+    if policy.tls13:
+        found[X.supported_versions] = ext.SupportedVersions(policy.versions).encode()
+        found[X.psk_key_exchange_modes] = ext.PskKeyExchangeModes(policy.psk_modes).encode()
+        if policy.certificate_compression:
+            found[X.compress_certificate] = ext.CertificateCompressionAlgorithms(policy.certificate_compression).encode()
+        if config.certificate_authorities:
+            found[X.certificate_authorities] = ext.CertificateAuthorities(config.certificate_authorities).encode()
+        if config.post_handshake_auth:
+            found[X.post_handshake_auth] = b""
+        if config.tickets is not None:
+            found[X.ticket_request] = ext.TicketRequest(*config.tickets).encode()
+    return found
+
+
+def grease(config: ClientConfig) -> int:
+    """One of the reserved values (RFC 8701 section 2)."""
+    return GREASE_VALUES[config.random(1)[0] & 15]
+
+
+def add_grease(config: ClientConfig, found: ExtensionMap) -> None:
+    """RFC 8701 section 3: a group, a version, and two extensions that nobody knows."""
+    groups = ext.SupportedGroups.decode(found[X.supported_groups]).named_group_list
+    share = ext.KeyShareClientHello.decode(found[X.key_share]).client_shares if X.key_share in found else ()
+    first = share[0].group if share else grease(config)
+    found[X.supported_groups] = ext.SupportedGroups((first, *groups)).encode()
+    if X.supported_versions in found:
+        versions = ext.SupportedVersions.decode(found[X.supported_versions]).versions
+        found[X.supported_versions] = ext.SupportedVersions((grease(config), *versions)).encode()
+    front, back = grease(config), grease(config)
+    if front == back:
+        back = GREASE_VALUES[(GREASE_VALUES.index(front) + 1) % 16]
+    rest = dict(found)
+    found.clear()
+    found.update({front: b"", **rest, back: b"\0"})
+
+
+def is_address(name: str) -> bool:
+    """Whether `name` is an IP address: those are not sent as server_name (RFC 6066 section 3)."""
+    if name[-1:].isdigit() or ":" in name:
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+    return False
+
+
+def transmit_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
+    """Send the hello; with pre-shared keys, its last bytes are the binders over all before them."""
+    if offer.psks:
+        hello = offer.hello
+        body = offered_psks(config, offer.psks)
+        hello.extensions[X.pre_shared_key] = body.encode()
+        raw = hello.to_handshake()
+        size = 2 + sum(1 + len(binder) for binder in body.binders)
+        before = h.transcript.messages + raw[:-size]
+        body.binders = tuple(
+            key_schedule(h, psk).binder(binder_label(psk), HASHES[psk_hash(psk)].new(before).digest())
+            for psk in offer.psks
+        )
+        hello.extensions[X.pre_shared_key] = body.encode()
+    h.send(offer.hello)
+
+
+def offered_psks(config: ClientConfig, psks: Iterable[Session | PreSharedKey]) -> ext.OfferedPsks:
+    """RFC 8446 section 4.2.11, with zeros in place of the binders."""
+    identities = []
+    binders = []
+    for psk in psks:
+        if isinstance(psk, Session):
+            age = max(0, int(config.now() * 1000) - psk.issued_at)
+            identities.append(ext.PskIdentity(psk.ticket, (age + psk.age_add) & 0xFFFFFFFF))
+        else:
+            identities.append(ext.PskIdentity(psk.identity, 0))
+        binders.append(bytes(HASHES[psk_hash(psk)].length))
+    return ext.OfferedPsks(tuple(identities), tuple(binders))
+
+
+def psk_hash(psk: Session | PreSharedKey) -> str:
+    """The hash that a key is bound to."""
+    if isinstance(psk, PreSharedKey):
+        return psk.hash
+    from pellucid.crypto.suites import SUITES
+
+    return SUITES[psk.cipher_suite].hash.name
+
+
+def binder_label(psk: Session | PreSharedKey) -> bytes:
+    """RFC 8446 section 7.1, RFC 9258 section 5.2."""
+    if isinstance(psk, Session):
+        return b"res binder"
+    return b"imp binder" if psk.imported else b"ext binder"
+
+
+def key_schedule(h: Handshake, psk: Session | PreSharedKey) -> KeySchedule:
+    """The first rung of the schedule under `psk`."""
+    from pellucid.secret import Secret
+
+    return KeySchedule(HASHES[psk_hash(psk)], Secret(psk.secret), h.note)
+
+
+# -- resumption ------------------------------------------------------------------------------------
+
+
+def session_binding(config: ClientConfig, name: str | None) -> bytes:
+    """A session may only be used under the verification settings that it was made under."""
+    known = config.cache.get("binding")
+    if known is None:
+        judge = config.trust.fingerprint if config.trust is not None else b"system"
+        keys = b"".join(config.trusted_public_keys)
+        known = config.cache["binding"] = hashlib.sha256(judge + b"|" + keys).digest()
+    return hashlib.sha256(known + (name or "").lower().encode()).digest()[:16]
+
+
+def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
+    """Which of the configuration's sessions and keys can be offered here."""
+    policy, now = h.policy, config.now()
+    hashes = {suite.hash.name for suite in policy.suites.values() if suite.tls13}
+    if config.sessions:
+        binding = session_binding(config, h.name)
+        for session in config.sessions:
+            if session.expired(now) or session.binding != binding or session.version not in policy.versions:
+                continue
+            if session.cipher_suite not in policy.suites:
+                continue
+            if session.version == TLS_1_3:
+                offer.psks.append(session)
+            elif offer.session12 is None and config.session_tickets | bool(session.session_id):
+                offer.session12 = session
+    if policy.tls13:
+        offer.psks += [psk for psk in config.psks if psk.hash in hashes]
+    first = offer.psks[0] if offer.psks else None
+    if (
+        config.early_data
+        and isinstance(first, Session)
+        and first.max_early_data
+        and (not first.alpn or first.alpn in config.alpn_names)
+        and (first.alpn or not config.alpn)
+    ):
+        offer.early = first
+    if offer.psks:
+        h.decide("psk offer", len(offer.psks), "tickets and keys that fit this server and this policy")
+
+
+def begin_early_data(h: Handshake, offer: Offer, session: Session) -> None:
+    """Write 0-RTT data under the first pre-shared key (RFC 8446 sections 2.3 and 4.2.10)."""
+    suite = h.policy.suites[session.cipher_suite]
+    schedule = key_schedule(h, session)
+    digest = suite.hash.new(h.transcript.messages).digest()
+    traffic = schedule.traffic("client_early_traffic_secret", b"c e traffic", digest)
+    h.log_key("CLIENT_EARLY_TRAFFIC_SECRET", traffic.secret)
+    h.conn._early_sent = []
+    h.conn._early_limit = session.max_early_data
+    h.conn._exporter = None
+    h.facts["early_data"] = "refused"
+    if h.policy.middlebox_compatibility:
+        h.send_change_cipher_spec()
+    h.suite = suite
+    h.write_keys(EARLY, traffic)
+
+
+# -- HelloRetryRequest -----------------------------------------------------------------------------
+
+_RETRY_EXTENSIONS = frozenset({X.supported_versions, X.key_share, X.cookie})
+
+
+def answer_retry(h: Handshake, config: ClientConfig, offer: Offer, retry: ServerHello) -> None:
+    """The server wants another key share, or its cookie back (RFC 8446 section 4.1.4)."""
+    suite = check_server_hello(h, offer, retry)
+    first = offer.hello
+    for kind in retry.extensions:
+        if kind not in _RETRY_EXTENSIONS:
+            refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} in a HelloRetryRequest")
+    extensions = dict(first.extensions)
+    body = retry.extensions.get(X.key_share)
+    cookie = retry.extensions.get(X.cookie)
+    if body is None and cookie is None:
+        refuse(Reason.EMPTY_RETRY)
+    if body is not None:
+        group = ext.KeyShareHelloRetryRequest.decode(body).selected_group
+        if group not in h.policy.groups:
+            refuse(Reason.WRONG_CURVE, f"{NamedGroup.name_of(group)} was not offered")
+        if group in offer.shares:
+            refuse(Reason.WRONG_CURVE, f"a share of {NamedGroup.name_of(group)} was sent already")
+        offer.shares = {group: GROUPS[group].generate(config.random)}
+        entry = ext.KeyShareEntry(group, offer.shares[group].public)
+        extensions[X.key_share] = ext.KeyShareClientHello((entry,)).encode()
+        h.decide("group", group, "the server asks for it by HelloRetryRequest", h.policy.groups)
+    if cookie is not None:
+        ext.Cookie.decode(cookie)
+        extensions[X.cookie] = cookie
+    h.transcript.retry(suite.hash)
+    h.transcript.add(retry.raw)
+    extensions.pop(X.early_data, None)
+    extensions.pop(X.pre_shared_key, None)
+    offer.psks = [psk for psk in offer.psks if psk_hash(psk) == suite.hash.name]
+    offer.hello = ClientHello(
+        first.legacy_version,
+        first.random,
+        first.legacy_session_id,
+        first.cipher_suites,
+        first.legacy_compression_methods,
+        extensions,
+    )
+    offer.retried = True
+    h.facts["retried"] = True
+    h.conn._ccs_allowed = True
+    if h.write.protection.epoch == EARLY:
+        refuse_early_data(h, offer)
+        h.write.protect(PlainSealing())
+    elif h.policy.middlebox_compatibility:
+        h.send_change_cipher_spec()
+    transmit_hello(h, config, offer)
+
+
+def refuse_early_data(h: Handshake, offer: Offer) -> None:
+    """The server does not take the early data: give it back to the application."""
+    from pellucid.events import EarlyDataRefused
+
+    sent, h.conn._early_sent = h.conn._early_sent, None
+    h.write.flush()
+    offer.early = None
+    h.emit(EarlyDataRefused(b"".join(sent or ())))
+
+
+def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
+    """What ServerHello and HelloRetryRequest have in common (RFC 8446 section 4.1.3)."""
+    if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
+        refuse(Reason.BAD_SESSION_ID_ECHO)
+    if hello.legacy_compression_method != 0:
+        refuse(Reason.UNSUPPORTED_COMPRESSION)
+    suite = h.policy.suites.get(hello.cipher_suite)
+    if suite is None or not suite.tls13:
+        refuse(Reason.WRONG_CIPHER_RETURNED, CipherSuite.name_of(hello.cipher_suite))
+    return suite
+
+
+__all__ = ["EXPECT_SERVER_HELLO", "Offer", "client"]

@@ -1,0 +1,401 @@
+"""The client's side of TLS 1.3, from ServerHello to the end: RFC 8446 figure 1, right to left.
+
+RFC 8446 sections 4.1.3, 4.2.8, 4.2.10, 4.2.11, 4.3, 4.4, 4.5 and 7.1.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from pellucid.config import ClientConfig
+from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
+from pellucid.crypto.suites import Suite
+from pellucid.errors import Reason, refuse
+from pellucid.events import EarlyDataAccepted, SelectIdentity, VerifyPeer
+from pellucid.handshake.authentication import (
+    CLIENT_CONTEXT,
+    RAW_PUBLIC_KEY,
+    SERVER_CONTEXT,
+    believe_raw_key,
+    check_certificate_verify,
+    choose_scheme,
+    open_certificate,
+    read_certificate,
+    send_certificate,
+    send_certificate_verify,
+)
+from pellucid.handshake.context import Expect, Handshake, Steps
+from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
+from pellucid.resumption.psk import PreSharedKey
+from pellucid.resumption.sessions import Session
+from pellucid.secret import Secret
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import ExtensionType as X, HandshakeType, NamedGroup
+from pellucid.wire.messages import (
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    CompressedCertificate,
+    EncryptedExtensions,
+    EndOfEarlyData,
+    Finished,
+    ServerHello,
+)
+
+if TYPE_CHECKING:
+    from pellucid.handshake.client import Offer
+    from pellucid.trust.identity import Identity
+
+EXPECT_ENCRYPTED_EXTENSIONS: Expect = {HandshakeType.encrypted_extensions: EncryptedExtensions}
+EXPECT_CERTIFICATE: Expect = {HandshakeType.certificate: Certificate}
+EXPECT_ANY_CERTIFICATE: Expect = {
+    **EXPECT_CERTIFICATE,
+    HandshakeType.compressed_certificate: CompressedCertificate,
+}
+EXPECT_CERTIFICATE_REQUEST: Expect = {HandshakeType.certificate_request: CertificateRequest}
+EXPECT_CERTIFICATE_OR_REQUEST: Expect = {**EXPECT_CERTIFICATE, **EXPECT_CERTIFICATE_REQUEST}
+EXPECT_ANY_CERTIFICATE_OR_REQUEST: Expect = {**EXPECT_ANY_CERTIFICATE, **EXPECT_CERTIFICATE_REQUEST}
+EXPECT_CERTIFICATE_VERIFY: Expect = {HandshakeType.certificate_verify: CertificateVerify}
+EXPECT_FINISHED: Expect = {HandshakeType.finished: Finished}
+
+_SERVER_HELLO_EXTENSIONS = frozenset({X.supported_versions, X.key_share, X.pre_shared_key})
+
+
+def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHello) -> Steps:
+    """ServerHello is here; what follows is encrypted."""
+    from pellucid.handshake.client import check_server_hello, refuse_early_data
+
+    suite = check_server_hello(h, offer, hello)
+    check_hello_extensions(offer, hello)
+    h.decide("cipher_suite", suite.code, "the server's choice", tuple(h.policy.suites))
+    psk = selected_psk(h, offer, hello, suite)
+    h.facts.update(version=0x0304, cipher_suite=suite.code, resumed=isinstance(psk, Session))
+    schedule = KeySchedule(suite.hash, Secret(psk.secret) if psk else None, h.note)
+    schedule.enter_handshake(shared_secret(h, offer, hello, psk))
+
+    h.transcript.start(suite.hash)
+    h.transcript.add(hello.raw)
+    h.suite = suite
+    client_secret, server_secret = handshake_secrets(h, schedule)
+    h.conn._ccs_allowed = True
+    h.read_keys(HANDSHAKE_KEYS, server_secret)
+    if offer.early is not None and psk is not offer.early:
+        refuse_early_data(h, offer)
+    if offer.early is None:
+        begin_handshake_writing(h, offer, client_secret)
+
+    message: Any = yield EXPECT_ENCRYPTED_EXTENSIONS
+    h.transcript.add(message.raw)
+    accepted = read_encrypted_extensions(h, config, offer, message, psk)
+    if offer.early is not None and not accepted:
+        refuse_early_data(h, offer)
+        begin_handshake_writing(h, offer, client_secret)
+    request: CertificateRequest | None = None
+    if psk is None:
+        request = yield from server_authentication(h, config, offer)
+
+    finished: Finished = yield EXPECT_FINISHED
+    if not hmac.compare_digest(server_secret.finished(h.transcript.digest()), finished.verify_data):
+        refuse(Reason.BAD_FINISHED, "the server's")
+    h.transcript.add(finished.raw)
+    schedule.enter_master()
+    digest = h.transcript.digest()
+    client_application = schedule.traffic("client_application_traffic_secret_0", b"c ap traffic", digest)
+    server_application = schedule.traffic("server_application_traffic_secret_0", b"s ap traffic", digest)
+    exporter = schedule.derive("exporter_master_secret", b"exp master", digest)
+    h.log_key("CLIENT_TRAFFIC_SECRET_0", client_application.secret)
+    h.log_key("SERVER_TRAFFIC_SECRET_0", server_application.secret)
+    h.log_key("EXPORTER_SECRET", exporter)
+    h.read_keys(APPLICATION, server_application)
+
+    if accepted:
+        h.conn._early_sent = None
+        h.emit(EarlyDataAccepted())
+        h.send(EndOfEarlyData())
+        h.write_keys(HANDSHAKE_KEYS, client_secret)
+    if request is not None:
+        yield from client_authentication(h, config, request)
+    h.send(Finished(client_secret.finished(h.transcript.digest())))
+    h.write_keys(APPLICATION, client_application)
+    finish(h, config, schedule, exporter, psk)
+
+
+def begin_handshake_writing(h: Handshake, offer: Offer, secret: TrafficSecret) -> None:
+    """From here on even our alerts are encrypted (RFC 8446 section 6)."""
+    if h.policy.middlebox_compatibility and not offer.retried and h.write.protection.epoch != EARLY:
+        h.send_change_cipher_spec()
+    h.write_keys(HANDSHAKE_KEYS, secret)
+
+
+def check_hello_extensions(offer: Offer, hello: ServerHello) -> None:
+    """Only three extensions may stand in a ServerHello, and only as answers (RFC 8446 4.2)."""
+    for kind in hello.extensions:
+        if kind not in offer.hello.extensions:
+            refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} in a ServerHello")
+        if kind not in _SERVER_HELLO_EXTENSIONS:
+            refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} may not stand in a ServerHello")
+
+
+def selected_psk(h: Handshake, offer: Offer, hello: ServerHello, suite: Suite) -> Session | PreSharedKey | None:
+    """RFC 8446 section 4.2.11: the server names one of our keys, and its suite must suit it."""
+    from pellucid.handshake.client import psk_hash
+
+    body = hello.extensions.get(X.pre_shared_key)
+    if body is None:
+        return None
+    index = ext.SelectedPsk.decode(body).selected_identity
+    if index >= len(offer.psks):
+        refuse(Reason.BAD_PSK_SELECTION, f"number {index} of {len(offer.psks)}")
+    psk = offer.psks[index]
+    if psk_hash(psk) != suite.hash.name:
+        refuse(Reason.BAD_PSK_SELECTION, f"{suite.name} has another hash than the key")
+    if isinstance(psk, PreSharedKey):
+        h.facts.update(external_psk=True, psk_identity=psk.identity)
+    h.decide("psk", index, "the server's choice", tuple(range(len(offer.psks))))
+    return psk
+
+
+def shared_secret(
+    h: Handshake, offer: Offer, hello: ServerHello, psk: Session | PreSharedKey | None
+) -> Secret | None:
+    """The (EC)DHE secret from the server's share (RFC 8446 section 4.2.8)."""
+    body = hello.extensions.get(X.key_share)
+    if body is None:
+        if psk is None:
+            refuse(Reason.MISSING_KEY_SHARE, "ServerHello has neither a key share nor a pre-shared key")
+        if 0 not in h.policy.psk_modes:
+            refuse(Reason.MISSING_KEY_SHARE, "psk_ke was not offered")
+        return None
+    if psk is not None and 1 not in h.policy.psk_modes:
+        refuse(Reason.UNEXPECTED_EXTENSION, "psk_dhe_ke was not offered")
+    share = ext.KeyShareServerHello.decode(body).server_share
+    ours = offer.shares.get(share.group)
+    if ours is None:
+        refuse(Reason.WRONG_CURVE, f"no share of {NamedGroup.name_of(share.group)} was sent")
+    h.facts["group"] = share.group
+    h.decide("group", share.group, "the server's choice among our shares", tuple(offer.shares))
+    secret = ours.finish(share.key_exchange)
+    if h.note is not None:
+        inputs = {"our public share": ours.public, "the server's share": share.key_exchange}
+        h.note("secret", name="shared_secret", value=secret, how=ours.group.name, inputs=inputs)
+    return secret
+
+
+def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecret, TrafficSecret]:
+    """The traffic secrets of the rest of the handshake (RFC 8446 section 7.1)."""
+    digest = h.transcript.digest()
+    client = schedule.traffic("client_handshake_traffic_secret", b"c hs traffic", digest)
+    server = schedule.traffic("server_handshake_traffic_secret", b"s hs traffic", digest)
+    h.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client.secret)
+    h.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", server.secret)
+    return client, server
+
+
+# -- EncryptedExtensions -----------------------------------------------------------------------------
+
+
+def read_encrypted_extensions(
+    h: Handshake, config: ClientConfig, offer: Offer, message: EncryptedExtensions, psk: Session | PreSharedKey | None
+) -> bool:
+    """What the server agreed to (RFC 8446 section 4.3.1). Returns whether it takes our early data."""
+    found = message.extensions
+    ext.check_answers(found, ext.EE, offer.hello.extensions)
+    if X.server_name in found:
+        ext.Empty.decode(found[X.server_name])
+    if X.supported_groups in found:
+        ext.SupportedGroups.decode(found[X.supported_groups])
+    read_alpn(h, config, found.get(X.application_layer_protocol_negotiation))
+    limit = found.get(X.record_size_limit)
+    if limit is not None:
+        if X.max_fragment_length in found:
+            refuse(Reason.BAD_RECORD_SIZE_LIMIT, "with max_fragment_length beside it")
+        agree_on_size(h, ext.RecordSizeLimit.decode(limit).record_size_limit, tls13=True)
+    elif X.max_fragment_length in found:
+        agree_on_fragments(h, found[X.max_fragment_length])
+    for kind, ours, fact in (
+        (X.server_certificate_type, config.server_certificate_types, "server_certificate_type"),
+        (X.client_certificate_type, config.client_certificate_types, "client_certificate_type"),
+    ):
+        if kind in found:
+            chosen = ext.CertificateTypeBody.decode(found[kind]).certificate_type
+            if chosen not in ours:
+                refuse(Reason.UNSUPPORTED_CERTIFICATE_TYPE, f"{fact} {chosen} was not offered")
+            h.certificate_types[fact] = chosen
+    if X.ticket_request in found:
+        ext.TicketRequestHint.decode(found[X.ticket_request])
+    if X.early_data not in found:
+        return False
+    ext.Empty.decode(found[X.early_data])
+    early = offer.early
+    if early is None or psk is not early or offer.retried:
+        refuse(Reason.BAD_EARLY_DATA_ANSWER, "none was sent under this key")
+    if h.suite is None or h.suite.code != early.cipher_suite:
+        refuse(Reason.BAD_EARLY_DATA_ANSWER, "another cipher suite than the ticket's")
+    if (h.facts.get("alpn") or "").encode("latin-1") != early.alpn:
+        refuse(Reason.BAD_EARLY_DATA_ANSWER, "another application protocol than the ticket's")
+    h.facts["early_data"] = "accepted"
+    return True
+
+
+def read_alpn(h: Handshake, config: ClientConfig, body: bytes | None) -> None:
+    """RFC 7301 section 3.1: exactly one protocol, and one of ours."""
+    if body is None:
+        return
+    names = ext.ProtocolNames.decode(body).protocol_name_list
+    if len(names) != 1 or names[0] not in config.alpn_names:
+        refuse(Reason.BAD_ALPN, b", ".join(names).decode("latin-1"))
+    h.facts["alpn"] = names[0].decode("latin-1")
+    h.decide("alpn", h.facts["alpn"], "the server's choice", config.alpn)
+
+
+def agree_on_size(h: Handshake, limit: int, *, tls13: bool) -> None:
+    """The peer's record_size_limit (RFC 8449 section 4): in TLS 1.3 it counts the content type too."""
+    if limit < 64:
+        refuse(Reason.BAD_RECORD_SIZE_LIMIT, f"{limit} bytes")
+    if h.conn.client and limit > (16385 if tls13 else 16384):
+        refuse(Reason.BAD_RECORD_SIZE_LIMIT, f"{limit} bytes")
+    size = min(limit - 1 if tls13 else limit, 16384)
+    h.write.max_fragment = min(size, h.policy.max_send_fragment)
+    h.conn._size_limit_agreed = True
+    h.facts["record_size_limit"] = size
+
+
+def agree_on_fragments(h: Handshake, body: bytes) -> None:
+    """RFC 6066 section 4: the server echoes exactly what was offered."""
+    code = ext.MaxFragmentLengthBody.decode(body).max_fragment_length
+    offered = h.policy.max_fragment_length
+    if offered is None or 2 ** (8 + code) != offered:
+        refuse(Reason.BAD_MAX_FRAGMENT_LENGTH)
+    h.write.max_fragment = min(offered, h.policy.max_send_fragment)
+
+
+# -- authentication ----------------------------------------------------------------------------------
+
+
+def server_authentication(h: Handshake, config: ClientConfig, offer: Offer) -> Any:
+    """[CertificateRequest] Certificate CertificateVerify. Returns the request, if there was one."""
+    compression = h.policy.certificate_compression
+    request = None
+    message = yield EXPECT_ANY_CERTIFICATE_OR_REQUEST if compression else EXPECT_CERTIFICATE_OR_REQUEST
+    if isinstance(message, CertificateRequest):
+        request = message
+        check_certificate_request(request, b"")
+        h.facts["client_certificate_requested"] = True
+        h.transcript.add(request.raw)
+        message = yield EXPECT_ANY_CERTIFICATE if compression else EXPECT_CERTIFICATE
+    h.transcript.add(message.raw)
+    certificate = open_certificate(h, message, compression)
+    if certificate.certificate_request_context:
+        refuse(Reason.DECODE_ERROR, "the server's Certificate has a request context")
+    if not certificate.certificate_list:
+        refuse(Reason.NO_CERTIFICATE)
+    requested = frozenset(offer.hello.extensions) & {X.status_request, X.signed_certificate_timestamp}
+    peer = read_certificate(h, certificate, requested)
+    h.facts["ocsp_response"] = peer.ocsp
+    h.facts["scts"] = peer.scts
+    if h.certificate_types.get("server_certificate_type") == RAW_PUBLIC_KEY:
+        key, pss_key = believe_raw_key(h, peer.chain, config.trusted_public_keys), False
+    else:
+        question = VerifyPeer(peer.chain, h.name, peer.ocsp, peer.scts)
+        verified = yield from h.ask(
+            question,
+            lambda: config.judge.verify_server(peer.chain, h.name, config.now(), ocsp=peer.ocsp, note=h.note),
+        )
+        h.facts["peer_chain"] = peer.chain
+        h.facts["verified_chain"] = verified.chain
+        key, pss_key = verified.leaf_key, verified.pss_key
+    verify: CertificateVerify = yield EXPECT_CERTIFICATE_VERIFY
+    check_certificate_verify(h, verify, key, SERVER_CONTEXT, pss_key=pss_key)
+    h.transcript.add(verify.raw)
+    return request
+
+
+def check_certificate_request(request: CertificateRequest, context: bytes) -> None:
+    """RFC 8446 section 4.3.2."""
+    if request.certificate_request_context != context:
+        refuse(Reason.DECODE_ERROR, "a certificate_request_context during the handshake")
+    for kind in request.extensions:
+        allowed = ext.ALLOWED_IN.get(kind)
+        if allowed is not None and ext.CR not in allowed:
+            refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a CertificateRequest")
+    if X.signature_algorithms not in request.extensions:
+        refuse(Reason.MISSING_EXTENSION, "signature_algorithms in a CertificateRequest")
+
+
+def client_authentication(h: Handshake, config: ClientConfig, request: CertificateRequest) -> Steps:
+    """Certificate, and CertificateVerify if there is something to prove (RFC 8446 section 4.4.2.3)."""
+    found = request.extensions
+    schemes = ext.SignatureSchemes.decode(found[X.signature_algorithms]).supported_signature_algorithms
+    listed = found.get(X.certificate_authorities)
+    authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
+    compression: tuple[int, ...] = ()
+    if X.compress_certificate in found:
+        compression = ext.CertificateCompressionAlgorithms.decode(found[X.compress_certificate]).algorithms
+    raw_key = h.certificate_types.get("client_certificate_type") == RAW_PUBLIC_KEY
+    question = SelectIdentity(h.name, schemes, authorities)
+    identity: Identity | None = yield from h.ask(
+        question, lambda: client_identity(h, config, schemes, authorities, raw_key)
+    )
+    scheme = choose_scheme(identity, schemes, h.policy.signature_schemes) if identity else None
+    if identity is not None and scheme is None:
+        identity = None
+    h.decide("certificate", None if identity is None else identity.kind, "the first that the server can verify")
+    send_certificate(
+        h,
+        identity,
+        context=request.certificate_request_context,
+        raw_key=raw_key,
+        staple=X.status_request in found,
+        scts=X.signed_certificate_timestamp in found,
+        compression=compression,
+    )
+    if identity is not None and scheme is not None:
+        yield from send_certificate_verify(h, identity, scheme, CLIENT_CONTEXT)
+
+
+def client_identity(
+    h: Handshake, config: ClientConfig, schemes: tuple[int, ...], authorities: tuple[bytes, ...], raw_key: bool
+) -> Identity | None:
+    """The first identity that the server can verify; best one whose issuer it names."""
+    usable = [
+        one
+        for one in config.identities
+        if choose_scheme(one, schemes, h.policy.signature_schemes) is not None and (one.chain or raw_key)
+    ]
+    if authorities and not raw_key:
+        from pellucid.trust.peer import issued_by
+
+        usable = [one for one in usable if issued_by(one.chain, authorities)] or usable
+    return usable[0] if usable else None
+
+
+# -- the end -----------------------------------------------------------------------------------------
+
+
+def finish(
+    h: Handshake, config: ClientConfig, schedule: KeySchedule, exporter: Secret, psk: Session | PreSharedKey | None
+) -> None:
+    """What outlives the handshake: exporters, resumption, post-handshake authentication."""
+    from pellucid.handshake.client import session_binding
+
+    conn = h.conn
+    resumption = schedule.derive("resumption_master_secret", b"res master", h.transcript.digest())
+    conn._exporter = (schedule.hash, exporter)
+    if isinstance(psk, Session):
+        inherit(h, psk)
+    conn._resumption = (resumption, session_binding(config, h.name))
+    if config.post_handshake_auth:
+        conn._pha = h
+    conn._completed()
+
+
+def inherit(h: Handshake, session: Session) -> None:
+    """A resumed connection is authenticated as the first one was (RFC 8446 section 2.2)."""
+    h.facts["peer_chain"] = session.peer_chain
+    h.facts["verified_chain"] = session.verified_chain
+    h.facts["ocsp_response"] = session.ocsp_response or None
+    h.facts["scts"] = session.scts
+    h.facts["signature_scheme"] = session.signature_scheme or None
+
+

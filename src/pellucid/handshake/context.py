@@ -1,0 +1,226 @@
+"""What a handshake stands on: its transcript, its keys, and how it sends and waits.
+
+RFC 8446 sections 4.4.1 (transcript hash) and 5 (records). The generators in this package `yield`
+one of two things: the table of the messages that may come next (type to structure), and get the
+message; or a request, and get its answer. Whatever is not in the table is `unexpected_message`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pellucid.crypto.schedule13 import TrafficSecret
+from pellucid.crypto.signatures import sign
+from pellucid.crypto.suites import Hash, Suite
+from pellucid.errors import Reason, TLSError, refuse
+from pellucid.events import Event, Request, Sign
+from pellucid.records import APPLICATION, CHANGE_CIPHER_SPEC, EARLY, HANDSHAKE, Opening13, Sealing13
+from pellucid.secret import Secret
+from pellucid.wire.codepoints import HandshakeType
+from pellucid.wire.messages import HandshakeMessage, handshake
+
+if TYPE_CHECKING:
+    from pellucid.config import Config
+    from pellucid.connection import Connection
+    from pellucid.trust.identity import Identity
+
+Expect = Mapping[int, type[HandshakeMessage]]
+Steps = Generator[Expect | Request, Any, None]
+
+#: The pseudo-message that TLS 1.2 waits for between key exchange and Finished. Its number is no
+#: handshake type: a ChangeCipherSpec is a record of its own (RFC 5246 section 7.1).
+CCS = 0x100
+
+
+class ChangeCipherSpec(HandshakeMessage):
+    """RFC 5246 section 7.1, as the handshake waits for it."""
+
+    msg_type = CCS
+
+
+EXPECT_CCS: Expect = {CCS: ChangeCipherSpec}
+
+
+class Transcript:
+    """The hash over all handshake messages (RFC 8446 section 4.4.1, RFC 5246 section 7.4.9).
+
+    Until the suite is known it keeps the messages; TLS 1.2 may ask to keep them longer, because a
+    client signs them with a hash of its own choice (RFC 5246 section 7.4.8).
+    """
+
+    __slots__ = ("_hash", "_messages")
+
+    def __init__(self) -> None:
+        self._messages: list[bytes] | None = []
+        self._hash: Any = None
+
+    def add(self, raw: bytes) -> None:
+        """A message was sent or received."""
+        if self._messages is not None:
+            self._messages.append(raw)
+        if self._hash is not None:
+            self._hash.update(raw)
+
+    def start(self, hash: Hash, *, keep: bool = False) -> None:
+        """The suite's hash is known."""
+        self._hash = hash.new(self.messages)
+        if not keep:
+            self._messages = None
+
+    def forget(self) -> None:
+        """The messages themselves are not needed any more."""
+        self._messages = None
+
+    @property
+    def messages(self) -> bytes:
+        """All messages so far."""
+        return b"".join(self._messages or ())
+
+    def digest(self) -> bytes:
+        """Transcript-Hash of what was added."""
+        return self._hash.digest()  # type: ignore[no-any-return]
+
+    def retry(self, hash: Hash) -> None:
+        """Before a HelloRetryRequest is added: ClientHello1 becomes its hash (RFC 8446 4.4.1)."""
+        self._messages = [handshake(HandshakeType.message_hash, hash.new(self.messages).digest())]
+
+    def restore(self, client_hello_hash: bytes) -> None:
+        """The same, from a cookie: all that is left of ClientHello1 is its hash."""
+        self._messages = [handshake(HandshakeType.message_hash, client_hello_hash)]
+
+    def copy(self) -> Transcript:
+        """An independent copy."""
+        other = Transcript()
+        other._messages = None if self._messages is None else list(self._messages)
+        other._hash = None if self._hash is None else self._hash.copy()
+        return other
+
+
+class Handshake:
+    """One handshake under way.
+
+    Attributes:
+        config, policy, note: of the connection.
+        name: the server's name: the one asked for.
+        transcript: RFC 8446 section 4.4.1.
+        facts: what `ConnectionInfo` will say.
+        client_random: names the connection in a key log.
+    """
+
+    __slots__ = (
+        "certificate_types", "client_random", "config", "conn", "facts", "name", "note", "policy", "read", "suite", "transcript", "write",
+    )  # fmt: skip
+
+    def __init__(self, conn: Connection, config: Config, name: str | None) -> None:
+        self.conn = conn
+        self.config = config
+        self.policy = config.policy
+        self.name = name
+        self.note = conn._note
+        self.read = conn._read
+        self.write = conn._write
+        self.transcript = Transcript()
+        self.facts: dict[str, Any] = conn._facts
+        self.client_random = b""
+        self.certificate_types: dict[str, int] = {}  # RFC 7250, if it was agreed on
+        self.suite: Suite | None = None
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def send(self, message: HandshakeMessage) -> bytes:
+        """Send `message`, add it to the transcript, and return its bytes."""
+        raw = message.to_handshake()
+        self.send_raw(raw)
+        return raw
+
+    def send_raw(self, raw: bytes) -> None:
+        """Send an encoded message."""
+        self.transcript.add(raw)
+        self.write.queue(HANDSHAKE, raw)
+        if self.note is not None:
+            self.note("message", sent=True, epoch=self.write.protection.epoch, type=raw[0], raw=raw)
+
+    def send_change_cipher_spec(self) -> None:
+        """RFC 5246 section 7.1; in TLS 1.3 it says nothing (RFC 8446 appendix D.4)."""
+        self.write.queue(CHANGE_CIPHER_SPEC, b"\x01")
+        if self.note is not None:
+            self.note("ccs", sent=True)
+
+    def emit(self, event: Event) -> None:
+        """A fact leaves the connection."""
+        self.conn._events.append(event)
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def write_keys(self, epoch: int, traffic: TrafficSecret) -> None:
+        """TLS 1.3: from now on we write under `traffic` (RFC 8446 section 7.3)."""
+        suite = self.suite
+        if suite is None or suite.aead is None:
+            raise TLSError(Reason.INTERNAL, "no suite")
+        key, iv = traffic.key_and_iv(suite.aead)
+        self.write.protect(Sealing13(suite.aead, key, iv, epoch, self.policy.padding))
+        self.conn._write_secret = traffic.secret
+        if self.note is not None:
+            self.note("keys", sent=True, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
+
+    def read_keys(self, epoch: int, traffic: TrafficSecret) -> None:
+        """TLS 1.3: from now on the peer writes under `traffic`."""
+        suite = self.suite
+        if suite is None or suite.aead is None:
+            raise TLSError(Reason.INTERNAL, "no suite")
+        key, iv = traffic.key_and_iv(suite.aead)
+        self.no_leftovers()
+        opening = Opening13(suite.aead, key, iv, epoch)
+        limit = self.policy.record_size_limit
+        if limit is not None and epoch != EARLY and self.conn._size_limit_agreed:
+            opening.max_inner = limit
+        self.read.protection = opening
+        self.conn._read_secret = traffic.secret
+        if self.note is not None:
+            self.note("keys", sent=False, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
+
+    def no_leftovers(self) -> None:
+        """Handshake bytes may not straddle a key change (RFC 8446 section 5.1)."""
+        if self.conn._fragments:
+            refuse(Reason.EXCESS_HANDSHAKE_DATA, f"{len(self.conn._fragments)} bytes")
+
+    def log_key(self, label: str, secret: bytes) -> None:
+        """A line of the NSS key log (RFC 9850)."""
+        if self.config.keylog is not None:
+            plain = bytes(memoryview(secret)).hex()
+            self.config.keylog(f"{label} {self.client_random.hex()} {plain}")
+
+    # -- small things that every generator does ----------------------------------------------------
+
+    def decide(
+        self, what: str, chosen: Any, rule: str, offered: tuple[Any, ...] = (), acceptable: tuple[Any, ...] = ()
+    ) -> None:
+        """A choice was made (told to whoever looks)."""
+        if self.note is not None:
+            self.note(
+                "decision", what=what, offered=offered, acceptable=acceptable, chosen=chosen, rule=rule
+            )
+
+    def ask(self, request: Request, now: Callable[[], Any]) -> Generator[Request, Any, Any]:
+        """Ask the application if it wants to be asked; otherwise answer by `now()`."""
+        if type(request) in self.config.ask:
+            return (yield request)
+        return now()
+
+    def sign(self, identity: Identity, scheme: int, data: bytes) -> Generator[Request, Any, bytes]:
+        """The identity's signature, by its key or by whoever holds it (DESIGN rule 3)."""
+        signature: bytes
+        if Sign in self.config.ask:
+            signature = yield Sign(scheme, data)
+        elif identity.signer is not None:
+            given = identity.signer.sign(scheme, data)
+            signature = given if isinstance(given, bytes) else (yield Sign(scheme, data, given))
+        else:
+            signature = self.config.hidden("sign", lambda: sign(scheme, identity.key, data))
+        return signature
+
+    @property
+    def epoch_is_application(self) -> bool:
+        """Whether we write application data already."""
+        return self.write.protection.epoch >= APPLICATION

@@ -1,0 +1,213 @@
+"""What may follow the handshake.
+
+RFC 8446 sections 4.6.1 (tickets), 4.6.2 (post-handshake authentication), 4.6.3 (KeyUpdate);
+RFC 5246 section 7.4.1.1 (HelloRequest) and RFC 5746 section 4.5: renegotiation is always refused.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from pellucid.config import ClientConfig, ServerConfig
+from pellucid.crypto.schedule13 import TrafficSecret, resumption_psk
+from pellucid.errors import Reason, UsageError, refuse
+from pellucid.events import KeysUpdated, PeerAuthenticated, SessionReceived
+from pellucid.handshake.context import Handshake, Steps, Transcript
+from pellucid.limits import MAX_HELLO_REQUESTS, MAX_KEY_UPDATES, MAX_TICKET_LIFETIME, MAX_TICKETS_RECEIVED
+from pellucid.records import APPLICATION, HANDSHAKE, Opening13, Sealing13
+from pellucid.resumption.sessions import FORMAT, Session
+from pellucid.secret import Secret
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import Alert, AlertLevel, ExtensionType as X, HandshakeType
+from pellucid.wire.messages import CertificateRequest, Finished, HelloRequest, KeyUpdate, NewSessionTicket
+
+if TYPE_CHECKING:
+    from pellucid.connection import Connection
+
+
+def after_handshake(conn: Connection, raw: bytes) -> None:
+    """One handshake message after the handshake."""
+    kind = raw[0]
+    if conn._version == 0x0304:
+        if kind == HandshakeType.key_update:
+            receive_key_update(conn, KeyUpdate.decode(raw[4:]))
+        elif kind == HandshakeType.new_session_ticket and conn.client:
+            receive_ticket(conn, NewSessionTicket.decode(raw[4:]))
+        elif kind == HandshakeType.certificate_request and conn.client and conn._pha is not None:
+            request = CertificateRequest.decode(raw[4:])
+            request.raw = raw
+            conn._begin(authenticate_later(conn._pha, request))
+        else:
+            refuse(Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(kind, 2)} after the handshake")
+    elif conn.client and kind == HandshakeType.hello_request:
+        HelloRequest.decode(raw[4:])
+        refuse_renegotiation(conn)
+    elif not conn.client and kind == HandshakeType.client_hello:
+        refuse(Reason.RENEGOTIATION_REFUSED)
+    else:
+        refuse(Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(kind, 2)} after the handshake")
+
+
+def refuse_renegotiation(conn: Connection) -> None:
+    """No, once politely (RFC 5246 section 7.4.1.1); then the connection ends."""
+    conn._requests_refused += 1
+    if conn._requests_refused > MAX_HELLO_REQUESTS:
+        refuse(Reason.TOO_MANY_HELLO_REQUESTS)
+    conn._send_alert(AlertLevel.warning, Alert.no_renegotiation)
+
+
+# -- KeyUpdate ---------------------------------------------------------------------------------------
+
+
+def receive_key_update(conn: Connection, message: KeyUpdate) -> None:
+    """The peer changes its keys, and may ask us to change ours (RFC 8446 section 4.6.3)."""
+    if message.request_update > 1:
+        refuse(Reason.DECODE_ERROR, f"KeyUpdate.request_update is {message.request_update}")
+    conn._key_updates += 1
+    if conn._key_updates > MAX_KEY_UPDATES:
+        refuse(Reason.TOO_MANY_KEY_UPDATES)
+    if conn._fragments:
+        refuse(Reason.EXCESS_HANDSHAKE_DATA, f"{len(conn._fragments)} bytes behind a KeyUpdate")
+    if conn._read_secret is None:
+        raise UsageError(Reason.INTERNAL)
+    suite = conn.suite
+    traffic = TrafficSecret(suite.hash, conn._read_secret).next()
+    key, iv = traffic.key_and_iv(suite.aead)  # type: ignore[arg-type]
+    old = conn._read.protection
+    opening = Opening13(suite.aead, key, iv, old.epoch + 1)  # type: ignore[arg-type]
+    opening.max_inner = old.max_inner  # type: ignore[attr-defined]
+    conn._read.protection = opening
+    conn._read_secret = traffic.secret
+    if conn._note is not None:
+        conn._note("secret", name="next traffic secret", value=traffic.secret, how='HKDF-Expand-Label(., "traffic upd")', inputs={})
+        conn._note("keys", sent=False, epoch=opening.epoch, suite=suite.code, key=key, iv=Secret(iv))
+    if message.request_update and not conn._write_closed:
+        conn._key_update_owed = True  # the writing half answers, once, when it next writes
+    conn._events.append(KeysUpdated())
+
+
+def update_keys(conn: Connection, *, request: bool) -> None:
+    """Send KeyUpdate and go on under the next keys."""
+    conn._key_update_owed = False
+    if conn._write_secret is None or conn._write_closed:
+        return
+    raw = KeyUpdate(int(request)).to_handshake()
+    conn._write.queue(HANDSHAKE, raw)
+    suite = conn.suite
+    traffic = TrafficSecret(suite.hash, conn._write_secret).next()
+    key, iv = traffic.key_and_iv(suite.aead)  # type: ignore[arg-type]
+    epoch = conn._write.protection.epoch
+    if conn._note is not None:
+        conn._note("message", sent=True, epoch=epoch, type=raw[0], raw=raw)
+        conn._note("keys", sent=True, epoch=epoch + 1, suite=suite.code, key=key, iv=Secret(iv))
+    conn._write.protect(Sealing13(suite.aead, key, iv, epoch + 1, conn._config.policy.padding))  # type: ignore[arg-type]
+    conn._write_secret = traffic.secret
+
+
+# -- NewSessionTicket --------------------------------------------------------------------------------
+
+
+def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
+    """A ticket becomes a session (RFC 8446 section 4.6.1)."""
+    conn._tickets_seen += 1
+    if conn._tickets_seen > MAX_TICKETS_RECEIVED:
+        refuse(Reason.TOO_MANY_TICKETS)
+    early = 0
+    for kind, body in message.extensions.items():
+        if kind == X.early_data:
+            early = ext.MaxEarlyDataSize.decode(body).max_early_data_size
+        elif ext.NST not in ext.ALLOWED_IN.get(kind, {ext.NST}):
+            refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a NewSessionTicket")
+    if message.ticket_lifetime > MAX_TICKET_LIFETIME:
+        refuse(Reason.BAD_TICKET, f"a lifetime of {message.ticket_lifetime} s is over seven days")
+    if not message.ticket_lifetime:
+        return  # RFC 8446 4.6.1: to be discarded at once
+    resumption, binding = conn._resumption
+    info, config = conn.info, conn._config
+    session = Session(
+        FORMAT,
+        0x0304,
+        info.cipher_suite,
+        resumption_psk(conn.suite.hash, resumption, message.ticket_nonce),
+        message.ticket,
+        int(config.now() * 1000),
+        message.ticket_lifetime,
+        message.ticket_age_add,
+        early,
+        1,
+        0,
+        info.group or 0,
+        info.signature_scheme or 0,
+        (info.server_name or "").encode(),
+        (info.alpn or "").encode("latin-1"),
+        binding,
+        b"",
+        info.peer_chain,
+        info.verified_chain,
+        info.ocsp_response or b"",
+        info.scts,
+        b"",
+    )
+    conn._events.append(SessionReceived(session))
+
+
+# -- post-handshake authentication -------------------------------------------------------------------
+
+
+def authenticate_later(h: Handshake, request: CertificateRequest) -> Steps:
+    """Client: the server asks for our certificate now (RFC 8446 section 4.6.2)."""
+    from pellucid.handshake.client13 import check_certificate_request, client_authentication
+
+    if not request.certificate_request_context:
+        refuse(Reason.DECODE_ERROR, "a request after the handshake needs a context")
+    check_certificate_request(request, request.certificate_request_context)
+    config, conn = h.config, h.conn
+    if not isinstance(config, ClientConfig) or conn._write_secret is None:
+        raise UsageError(Reason.INTERNAL)
+    later = context_of(h, request.raw)
+    yield from client_authentication(later, config, request)
+    traffic = TrafficSecret(conn.suite.hash, conn._write_secret)
+    later.send(Finished(traffic.finished(later.transcript.digest())))
+
+
+def context_of(h: Handshake, request: bytes) -> Handshake:
+    """A handshake of its own, whose transcript goes on from the main one's end."""
+    later = Handshake(h.conn, h.config, h.name)
+    later.suite = h.suite
+    later.certificate_types = h.certificate_types
+    transcript: Transcript = h.transcript.copy()
+    transcript.add(request)
+    later.transcript = transcript
+    return later
+
+
+def request_certificate(conn: Connection) -> None:
+    """Server: ask for the client's certificate now."""
+    h: Handshake | None = conn._pha
+    if h is None or conn._steps is not None:
+        raise UsageError(Reason.NOT_CONNECTED, "post-handshake authentication was not agreed on, or is under way")
+    conn._begin(await_certificate(h))
+
+
+def await_certificate(h: Handshake) -> Any:
+    """Server: CertificateRequest, then the client's answer."""
+    from pellucid.handshake.server13 import EXPECT_FINISHED, client_authentication, send_certificate_request
+
+    config, conn = h.config, h.conn
+    if not isinstance(config, ServerConfig) or conn._read_secret is None:
+        raise UsageError(Reason.INTERNAL)
+    context = config.random(16)
+    later = context_of(h, b"")
+    before = later.write.protection.epoch
+    if before < APPLICATION:
+        raise UsageError(Reason.NOT_CONNECTED)
+    send_certificate_request(later, config, context)
+    yield from client_authentication(later, config, context)
+    finished: Finished = yield EXPECT_FINISHED
+    traffic = TrafficSecret(conn.suite.hash, conn._read_secret)
+    if not hmac.compare_digest(traffic.finished(later.transcript.digest()), finished.verify_data):
+        refuse(Reason.BAD_FINISHED, "the client's, after the handshake")
+    chain = conn._facts.get("peer_chain", ())
+    conn._refresh_info()
+    conn._events.append(PeerAuthenticated(chain))

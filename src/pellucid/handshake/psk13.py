@@ -1,0 +1,216 @@
+"""Pre-shared keys on the server's side of TLS 1.3: which one, how early, and the next tickets.
+
+RFC 8446 sections 4.2.9 to 4.2.11, 4.6.1 and 8 (0-RTT and anti-replay).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from pellucid.config import ServerConfig
+from pellucid.crypto.schedule13 import KeySchedule, resumption_psk
+from pellucid.crypto.suites import Suite
+from pellucid.errors import Reason, UsageError, refuse
+from pellucid.resumption.sessions import FORMAT, Session
+from pellucid.secret import Secret
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.messages import ClientHello, NewSessionTicket
+
+if TYPE_CHECKING:
+    from pellucid.handshake.context import Handshake
+
+MAX_IDENTITIES_TRIED = 8
+
+
+class Resumed:
+    """The pre-shared key that was chosen.
+
+    Attributes:
+        index: of its identity in the client's list.
+        session: what the ticket held; None for an external key.
+        schedule: the key schedule's first rung under it.
+        with_dhe: psk_dhe_ke rather than psk_ke.
+        age_error: seconds between the client's and our idea of the ticket's age.
+    """
+
+    __slots__ = ("age_error", "binder", "index", "schedule", "session", "with_dhe")
+
+    def __init__(
+        self, index: int, session: Session | None, schedule: KeySchedule, with_dhe: bool, age_error: float, binder: bytes
+    ) -> None:
+        self.index = index
+        self.session = session
+        self.schedule = schedule
+        self.with_dhe = with_dhe
+        self.age_error = age_error
+        self.binder = binder
+
+
+def choose_psk(
+    h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite, *, have_group: bool
+) -> Resumed | None:
+    """The first of the client's keys that we know and may use (RFC 8446 section 4.2.11)."""
+    body = hello.extensions.get(X.pre_shared_key)
+    modes_body = hello.extensions.get(X.psk_key_exchange_modes)
+    if modes_body is not None:
+        modes = ext.PskKeyExchangeModes.decode(modes_body).ke_modes
+    elif body is not None:
+        refuse(Reason.MISSING_PSK_MODES)
+    if body is None:
+        return None
+    offered = ext.OfferedPsks.decode(body)
+    if len(offered.identities) != len(offered.binders):
+        refuse(Reason.PSK_BINDER_COUNT, f"{len(offered.binders)} for {len(offered.identities)} identities")
+    with_dhe = 1 in modes and 1 in h.policy.psk_modes and have_group
+    if not with_dhe and not (0 in modes and 0 in h.policy.psk_modes):
+        return None
+    for index, identity in enumerate(offered.identities[:MAX_IDENTITIES_TRIED]):
+        found = find_psk(h, config, identity, suite)
+        if found is None:
+            continue
+        session, secret, label, age_error = found
+        schedule = KeySchedule(suite.hash, secret, h.note)
+        size = 2 + sum(1 + len(binder) for binder in offered.binders)
+        truncated = suite.hash.new(h.transcript.messages + hello.raw[:-size]).digest()
+        expected = schedule.binder(label, truncated)
+        if not hmac.compare_digest(expected, offered.binders[index]):
+            refuse(Reason.BAD_BINDER)
+        h.facts["resumed"] = session is not None
+        h.facts["external_psk"] = session is None
+        if session is not None:
+            h.facts["peer_chain"] = session.peer_chain
+            h.facts["verified_chain"] = session.verified_chain
+        else:
+            h.facts["psk_identity"] = identity.identity
+        h.decide("psk", index, "the first that we know", tuple(range(len(offered.identities))))
+        return Resumed(index, session, schedule, with_dhe, age_error, offered.binders[index])
+    h.decide("psk", None, "none of the client's keys is known or usable here", tuple(range(len(offered.identities))))
+    return None
+
+
+def find_psk(
+    h: Handshake, config: ServerConfig, identity: ext.PskIdentity, suite: Suite
+) -> tuple[Session | None, Secret, bytes, float] | None:
+    """A ticket of ours or an external key by that name; None if it cannot be used here."""
+    for psk in config.psks:
+        if psk.identity == identity.identity:
+            if psk.hash != suite.hash.name:
+                continue
+            return None, psk.secret, b"imp binder" if psk.imported else b"ext binder", 0.0
+    opened = config.issuer.open(identity.identity)
+    if opened is None:
+        return None
+    try:
+        session = Session.from_bytes(opened)
+    except UsageError:
+        return None
+    now = config.now()
+    usable = (
+        session.version == 0x0304
+        and not session.expired(now)
+        and same_hash(session.cipher_suite, suite)
+        and session.server_name == (h.name or "").encode()
+        and session.binding == server_binding(config)
+        and (config.client_auth != "require" or session.peer_chain)
+    )
+    if not usable:
+        return None
+    client_age = ((identity.obfuscated_ticket_age - session.age_add) & 0xFFFFFFFF) / 1000
+    return session, Secret(session.secret), b"res binder", client_age - (now - session.issued_at / 1000)
+
+
+def same_hash(code: int, suite: Suite) -> bool:
+    """Whether the suite `code` has the hash of `suite` (RFC 8446 section 4.2.11)."""
+    from pellucid.crypto.suites import SUITES
+
+    known = SUITES.get(code)
+    return known is not None and known.hash is suite.hash
+
+
+def server_binding(config: ServerConfig) -> bytes:
+    """A ticket is good only under the same rules about clients."""
+    known: bytes | None = config.cache.get("binding")
+    if known is None:
+        judge = config.client_trust.fingerprint if config.client_trust is not None else b""
+        known = hashlib.sha256(config.client_auth.encode() + b"|" + judge).digest()[:16]
+        config.cache["binding"] = known
+    return known
+
+
+def early_data_refusal(
+    h: Handshake, config: ServerConfig, hello: ClientHello, psk: Resumed | None, suite: Suite, *, retried: bool
+) -> str | None:
+    """Why early data is not taken; None if it is (RFC 8446 sections 4.2.10 and 8)."""
+    if X.early_data not in hello.extensions:
+        return "none was offered"
+    if X.pre_shared_key not in hello.extensions:
+        refuse(Reason.MISSING_EXTENSION, "early_data without pre_shared_key")
+    h.facts["early_data"] = "refused"
+    why = None
+    if not config.max_early_data or config.replay_guard is None:
+        why = "the server takes none"
+    elif retried:
+        why = "there was a HelloRetryRequest"
+    elif psk is None or psk.session is None or psk.index != 0:
+        why = "its key was not chosen"
+    elif not psk.session.max_early_data:
+        why = "the ticket does not allow it"
+    elif psk.session.cipher_suite != suite.code:
+        why = "another cipher suite"
+    elif psk.session.alpn != (h.facts.get("alpn") or "").encode("latin-1"):
+        why = "another application protocol"
+    elif abs(psk.age_error) > config.early_data_window:
+        why = f"the ticket's age is off by {psk.age_error:.0f} s"
+    elif config.client_auth != "none":
+        why = "a client certificate is asked for"
+    elif not config.replay_guard.first_time(hashlib.sha256(psk.binder).digest(), config.now()):
+        why = "it was seen before, or might have been"
+    h.decide("early_data", "refused" if why else "accepted", why or "every rule of RFC 8446 4.2.10 and 8 holds")
+    return why
+
+
+def issue_tickets(h: Handshake, config: ServerConfig, resumption: Secret, psk: Resumed | None, count: int) -> None:
+    """NewSessionTicket, `count` times (RFC 8446 section 4.6.1)."""
+    suite = h.suite
+    if suite is None:
+        return
+    random = config.random
+    facts = h.facts
+    extensions = {}
+    if config.max_early_data:
+        extensions[X.early_data] = ext.MaxEarlyDataSize(config.max_early_data).encode()
+    for number in range(count):
+        nonce = bytes([number])
+        age_add = int.from_bytes(random(4), "big")
+        session = Session(
+            FORMAT,
+            0x0304,
+            suite.code,
+            resumption_psk(suite.hash, resumption, nonce),
+            b"",
+            int(config.now() * 1000),
+            config.ticket_lifetime,
+            age_add,
+            config.max_early_data,
+            1,
+            0,
+            0,
+            facts.get("signature_scheme") or 0,
+            (h.name or "").encode(),
+            (facts.get("alpn") or "").encode("latin-1"),
+            server_binding(config),
+            b"",
+            facts.get("peer_chain", ()),
+            facts.get("verified_chain", ()),
+            b"",
+            (),
+            b"",
+        )
+        ticket = config.issuer.seal(session.encode())
+        raw = NewSessionTicket(config.ticket_lifetime, age_add, nonce, ticket, extensions).to_handshake()
+        h.write.queue(22, raw)
+        if h.note is not None:
+            h.note("message", sent=True, epoch=h.write.protection.epoch, type=4, raw=raw)

@@ -1,0 +1,135 @@
+"""The server's first look at a ClientHello, which decides the version.
+
+RFC 8446 sections 4.1.1, 4.1.2, 4.2.1 and appendix D; RFC 7507 (fallback); RFC 6066 section 3 (names);
+RFC 7301 (ALPN).
+"""
+
+from __future__ import annotations
+
+from pellucid.config import TLS_1_2, TLS_1_3, ServerConfig
+from pellucid.crypto.suites import Suite
+from pellucid.errors import Reason, UsageError, refuse
+from pellucid.events import SelectConfig
+from pellucid.handshake.context import Expect, Handshake, Steps
+from pellucid.handshake.server12 import server12
+from pellucid.handshake.server13 import server13
+from pellucid.records import PlainSealing
+from pellucid.trust.names import why_not_a_host_name
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import CipherSuite, ExtensionType as X, HandshakeType
+from pellucid.wire.messages import ClientHello
+
+EXPECT_CLIENT_HELLO: Expect = {HandshakeType.client_hello: ClientHello}
+_CHACHA = (
+    CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
+    CipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+)
+
+
+def server(h: Handshake) -> Steps:
+    """The server's side of any handshake, from the first byte."""
+    hello: ClientHello = yield EXPECT_CLIENT_HELLO
+    h.write.protection = PlainSealing()
+    h.client_random = hello.random
+    h.conn.client_hello = hello  # type: ignore[attr-defined]
+    h.name = read_server_name(hello)
+    h.facts["server_name"] = h.name
+    if SelectConfig in h.config.ask:
+        chosen = yield SelectConfig(hello, h.name)
+        if chosen is not None:
+            h.config = h.conn._config = chosen
+            h.policy = chosen.policy
+    config = h.config
+    if not isinstance(config, ServerConfig):
+        raise UsageError(Reason.BAD_CONFIG, "a server needs a ServerConfig")
+    version = choose_version(h, hello)
+    h.conn._version = version
+    check_server_name(h, config)
+    if version == TLS_1_3:
+        yield from server13(h, config, hello)
+    else:
+        yield from server12(h, config, hello)
+
+
+def choose_version(h: Handshake, hello: ClientHello) -> int:
+    """RFC 8446 section 4.2.1 and appendix D; RFC 7507 section 3."""
+    ours = h.policy.versions
+    listed = hello.extensions.get(X.supported_versions)
+    if hello.legacy_version <= 0x0300:
+        refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client asks for 0x{hello.legacy_version:04x}")
+    if listed is not None:
+        offered = ext.SupportedVersions.decode(listed).versions
+    else:  # RFC 8446 appendix D.2: the field says the highest version
+        offered = (TLS_1_2,) if hello.legacy_version >= TLS_1_2 else (hello.legacy_version,)
+    version = next((v for v in sorted(ours, reverse=True) if v in offered), None)
+    if version is None:
+        refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client offers {', '.join(f'0x{v:04x}' for v in offered)}")
+    if version < max(ours) and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
+        refuse(Reason.INAPPROPRIATE_FALLBACK)
+    h.decide("version", version, "the highest that both know", offered, tuple(ours))
+    return version
+
+
+def read_server_name(hello: ClientHello) -> str | None:
+    """The host name that the client asks for (RFC 6066 section 3), in lower case."""
+    body = hello.extensions.get(X.server_name)
+    if body is None:
+        return None
+    names = ext.ServerNameList.decode(body).server_name_list
+    hosts = [one.host_name for one in names if one.name_type == 0]
+    if len(hosts) != 1 or len(names) != 1:
+        refuse(Reason.BAD_SERVER_NAME, "not exactly one host name")
+    try:
+        name = hosts[0].decode("ascii").lower()
+    except UnicodeDecodeError:
+        refuse(Reason.BAD_SERVER_NAME, "it is not ASCII")
+    if why := why_not_a_host_name(name):
+        refuse(Reason.BAD_SERVER_NAME, f"{name!r}: {why}")
+    return name
+
+
+def check_server_name(h: Handshake, config: ServerConfig) -> None:
+    """Refuse a name that we have no certificate for, if the configuration says so."""
+    if config.require_server_name and config.identities and not any(i.matches(h.name) for i in config.identities):
+        refuse(Reason.UNRECOGNIZED_NAME, h.name or "no name was given")
+
+
+def ranked_suites(h: Handshake, config: ServerConfig, hello: ClientHello, *, tls13: bool) -> list[Suite]:
+    """The shared suites, best first.
+
+    Our order decides, except that a client which puts ChaCha20-Poly1305 first has no AES hardware:
+    then it is first here too.
+    """
+    offered = hello.cipher_suites
+    shared = [suite for code, suite in h.policy.suites.items() if code in offered and suite.tls13 is tls13]
+    if config.cipher_preference == "client":
+        shared.sort(key=lambda suite: offered.index(suite.code))
+    else:
+        favourite = next((code for code in offered if code in h.policy.suites), None)
+        if favourite in _CHACHA:
+            shared.sort(key=lambda suite: suite.code not in _CHACHA)
+    if not shared:
+        names = ", ".join(CipherSuite.name_of(code) for code in offered[:6])
+        refuse(Reason.NO_SHARED_CIPHER, f"the client offers {names}{' ...' if len(offered) > 6 else ''}")
+    return shared
+
+
+def choose_alpn(h: Handshake, config: ServerConfig, hello: ClientHello) -> str | None:
+    """RFC 7301 section 3.2: our order decides; no overlap is fatal."""
+    body = hello.extensions.get(X.application_layer_protocol_negotiation)
+    if body is None:
+        if config.require_alpn:
+            refuse(Reason.NO_APPLICATION_PROTOCOL, "the client offers none")
+        return None
+    names = ext.ProtocolNames.decode(body).protocol_name_list
+    h.facts["offered_alpn"] = tuple(name.decode("latin-1") for name in names)
+    if not config.alpn:
+        return None
+    chosen = next((name for name in config.alpn_names if name in names), None)
+    if chosen is None:
+        refuse(Reason.NO_APPLICATION_PROTOCOL, f"the client offers {b', '.join(names).decode('latin-1')}")
+    protocol = chosen.decode("latin-1")
+    h.facts["alpn"] = protocol
+    h.decide("alpn", protocol, "the first of ours that the client offers", h.facts["offered_alpn"], config.alpn)
+    return protocol

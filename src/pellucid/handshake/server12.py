@@ -1,0 +1,503 @@
+"""The server's side of TLS 1.2, from ClientHello to the end: RFC 5246 figures 1 and 2.
+
+RFC 5246 section 7.4; RFC 8422 (ECDHE); RFC 5077 (tickets); RFC 7627; RFC 5746; RFC 6066 section 8.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pellucid.config import TLS_1_3, ServerConfig
+from pellucid.crypto.groups import GROUPS, PrivateShare
+from pellucid.crypto.schedule12 import psk_pre_master
+from pellucid.crypto.signatures import SCHEMES, verify
+from pellucid.crypto.suites import Suite
+from pellucid.errors import PeerMisbehaved, Reason, UsageError, refuse
+from pellucid.events import Decrypt, FindPsk, SelectIdentity, VerifyPeer
+from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
+from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
+from pellucid.handshake.server13 import accept_fragment_length
+from pellucid.limits import MAX_CERTIFICATES
+from pellucid.resumption.sessions import FORMAT, Session
+from pellucid.secret import Secret
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import CipherSuite, ExtensionType as X, HandshakeType, NamedGroup, SignatureScheme
+from pellucid.wire.language import ExtensionMap
+from pellucid.wire.messages import (
+    DOWNGRADE_TO_12,
+    Certificate12,
+    CertificateRequest12,
+    CertificateStatus,
+    CertificateVerify,
+    ClientHello,
+    ClientKeyExchange,
+    ClientKeyExchangeECDHE,
+    ClientKeyExchangeECDHEPSK,
+    ClientKeyExchangePSK,
+    ClientKeyExchangeRSA,
+    Finished,
+    NewSessionTicket12,
+    ServerECDHParams,
+    ServerHello,
+    ServerHelloDone,
+    ServerKeyExchangeECDHE,
+    ServerKeyExchangeECDHEPSK,
+    ServerKeyExchangePSK,
+)
+
+if TYPE_CHECKING:
+    from pellucid.trust.identity import Identity
+
+T = HandshakeType
+EXPECT_CERTIFICATE: Expect = {T.certificate: Certificate12}
+EXPECT_KEY_EXCHANGE: Expect = {T.client_key_exchange: ClientKeyExchange}
+EXPECT_CERTIFICATE_VERIFY: Expect = {T.certificate_verify: CertificateVerify}
+EXPECT_FINISHED: Expect = {T.finished: Finished}
+
+DEFAULT_SCHEMES_12 = (SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1)  # RFC 5246 7.4.1.4.1
+
+
+class Choice12:
+    """What the server chose for a full handshake."""
+
+    __slots__ = ("group", "identity", "scheme", "suite")
+
+    def __init__(self, suite: Suite, identity: Identity | None, scheme: int, group: int | None) -> None:
+        self.suite = suite
+        self.identity = identity
+        self.scheme = scheme
+        self.group = group
+
+
+def server12(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
+    """ClientHello is here, and TLS 1.2 is chosen."""
+    from pellucid.handshake.server import choose_alpn
+
+    extended = check_client_hello(h, hello)
+    h.facts.update(version=0x0303, extended_master_secret=extended, resumed=False)
+    session = find_session(h, config, hello, extended)
+    choose_alpn(h, config, hello)
+    h.transcript.add(hello.raw)
+    random = h.config.random(32)
+    if TLS_1_3 in h.policy.versions:
+        random = random[:24] + DOWNGRADE_TO_12  # RFC 8446 4.1.3
+    if session is not None:
+        yield from resume(h, config, hello, session, random)
+    else:
+        yield from full_handshake(h, config, hello, random)
+
+
+# -- ClientHello -------------------------------------------------------------------------------------
+
+
+def check_client_hello(h: Handshake, hello: ClientHello) -> bool:
+    """RFC 5246 section 7.4.1.2, RFC 5746 section 3.6, RFC 7627 section 5.2. Returns: extended?"""
+    found = hello.extensions
+    if 0 not in hello.legacy_compression_methods:
+        refuse(Reason.BAD_COMPRESSION_LIST)
+    for kind, body in found.items():
+        if body and ext.BODY.get((kind, ext.CH)) is ext.Empty:
+            refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
+    info = found.get(X.renegotiation_info)
+    if info is not None and ext.RenegotiationInfo.decode(info).renegotiated_connection:
+        refuse(Reason.RENEGOTIATION_MISMATCH)
+    signalled = info is not None or CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV in hello.cipher_suites
+    h.facts["secure_renegotiation"] = signalled
+    if X.ec_point_formats in found:
+        formats = ext.ECPointFormats.decode(found[X.ec_point_formats]).ec_point_format_list
+        if 0 not in formats:
+            refuse(Reason.BAD_EC_POINT_FORMAT)
+    extended = X.extended_master_secret in found
+    if not extended and h.policy.require_extended_master_secret:
+        refuse(Reason.EMS_REQUIRED)
+    return extended
+
+
+def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extended: bool) -> Session | None:
+    """The session of the ticket or session id, if it may be resumed here (RFC 5077, RFC 7627 5.3)."""
+    ticket = hello.extensions.get(X.session_ticket)
+    opened = None
+    if ticket and config.session_ticket_12:
+        opened = config.issuer.open(ticket)
+    elif hello.legacy_session_id and config.session_cache is not None:
+        opened = config.session_cache.open(hello.legacy_session_id)
+    if opened is None:
+        return None
+    try:
+        session = Session.from_bytes(opened)
+    except (UsageError, PeerMisbehaved):
+        return None
+    from pellucid.handshake.psk13 import server_binding
+
+    usable = (
+        session.version == 0x0303
+        and not session.expired(config.now())
+        and session.cipher_suite in hello.cipher_suites
+        and session.cipher_suite in h.policy.suites
+        and session.server_name == (h.name or "").encode()
+        and session.binding == server_binding(config)
+        and (config.client_auth != "require" or session.peer_chain)
+    )
+    if not usable:
+        return None
+    if session.extended_master_secret and not extended:
+        refuse(Reason.RESUMED_WITHOUT_EMS)
+    if extended and not session.extended_master_secret:
+        return None  # RFC 7627 5.3: a full handshake instead
+    h.decide("resumption", True, "the ticket or session id is known and fits")
+    return session
+
+
+def answer_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite) -> ExtensionMap:
+    """Our answers, in clear (RFC 5246 section 7.4.1.4)."""
+    from pellucid.handshake.client13 import agree_on_size
+
+    offered = hello.extensions
+    found: ExtensionMap = {}
+    if h.facts["secure_renegotiation"]:
+        found[X.renegotiation_info] = b"\0"
+    if h.facts["extended_master_secret"]:
+        found[X.extended_master_secret] = b""
+    if h.name is not None and not h.facts["resumed"]:
+        found[X.server_name] = b""
+    if X.ec_point_formats in offered and suite.kx.startswith("ECDHE"):
+        found[X.ec_point_formats] = b"\x01\x00"
+    if X.encrypt_then_mac in offered and suite.cbc is not None and h.policy.encrypt_then_mac:
+        found[X.encrypt_then_mac] = b""
+    if "alpn" in h.facts:
+        name = h.facts["alpn"].encode("latin-1")
+        found[X.application_layer_protocol_negotiation] = ext.ProtocolNames((name,)).encode()
+    limit = offered.get(X.record_size_limit)
+    if limit is not None and h.policy.record_size_limit is not None:
+        agree_on_size(h, ext.RecordSizeLimit.decode(limit).record_size_limit, tls13=False)
+        found[X.record_size_limit] = ext.RecordSizeLimit(h.policy.record_size_limit).encode()
+    elif X.max_fragment_length in offered:
+        found[X.max_fragment_length] = accept_fragment_length(h, offered[X.max_fragment_length])
+    if X.session_ticket in offered and config.session_ticket_12:
+        found[X.session_ticket] = b""
+    return found
+
+
+# -- the abbreviated handshake -----------------------------------------------------------------------
+
+
+def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Session, random: bytes) -> Steps:
+    """Figure 2: we finish first."""
+    suite = h.policy.suites[session.cipher_suite]
+    h.suite = suite
+    h.facts.update(cipher_suite=suite.code, resumed=True)
+    h.facts.update(peer_chain=session.peer_chain, verified_chain=session.verified_chain)
+    extensions = answer_extensions(h, config, hello, suite)
+    session_id = hello.legacy_session_id
+    h.transcript.start(suite.hash)
+    h.send(ServerHello(0x0303, random, session_id, suite.code, 0, extensions))
+    etm = X.encrypt_then_mac in extensions
+    keys = Keys12(h, suite, hello.random + random, encrypt_then_mac=etm)
+    h.facts["encrypt_then_mac"] = etm
+    keys.resume(Secret(session.secret))
+    if X.session_ticket in extensions:
+        send_ticket(h, config, keys)
+    keys.write_keys(client=False)
+    mine = keys.send_finished(SERVER_FINISHED)
+    yield EXPECT_CCS
+    keys.read_keys(client=True)
+    finished: Finished = yield EXPECT_FINISHED
+    keys.check_finished(finished, CLIENT_FINISHED)
+    finish(h, keys, mine)
+
+
+# -- the full handshake ------------------------------------------------------------------------------
+
+
+def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, random: bytes) -> Steps:
+    """Figure 1."""
+    choice = yield from choose(h, config, hello)
+    suite: Suite = choice.suite
+    h.suite = suite
+    h.facts.update(cipher_suite=suite.code, group=choice.group)
+    extensions = answer_extensions(h, config, hello, suite)
+    identity: Identity | None = choice.identity
+    staple = identity is not None and identity.ocsp is not None and X.status_request in hello.extensions
+    if staple:
+        extensions[X.status_request] = b""
+    if identity is not None and identity.scts and X.signed_certificate_timestamp in hello.extensions:
+        extensions[X.signed_certificate_timestamp] = ext.SignedCertificateTimestamps(identity.scts).encode()
+    session_id = b""
+    if config.session_cache is not None and X.session_ticket not in extensions:
+        session_id = h.config.random(32)
+    h.transcript.start(suite.hash, keep=config.client_auth != "none")
+    h.send(ServerHello(0x0303, random, session_id, suite.code, 0, extensions))
+    keys = Keys12(h, suite, hello.random + random, encrypt_then_mac=X.encrypt_then_mac in extensions)
+    h.facts["encrypt_then_mac"] = keys.encrypt_then_mac
+    if identity is not None:
+        h.facts["own_chain"] = identity.chain
+        h.send(Certificate12(identity.chain))
+        if staple and identity.ocsp is not None:
+            h.send(CertificateStatus(1, identity.ocsp))
+    share = yield from send_key_exchange(h, config, keys, choice)
+    asked = config.client_auth != "none" and suite.auth != "PSK"
+    if asked:
+        send_certificate_request(h, config)
+    h.send(ServerHelloDone())
+
+    peer_key = None
+    if asked:
+        certificate: Certificate12 = yield EXPECT_CERTIFICATE
+        h.transcript.add(certificate.raw)
+        peer_key = yield from verify_client(h, config, certificate)
+    exchange: ClientKeyExchange = yield EXPECT_KEY_EXCHANGE
+    h.transcript.add(exchange.raw)
+    pre_master = yield from read_key_exchange(h, config, keys, hello, choice, share, exchange)
+    keys.from_pre_master(pre_master, extended=bool(h.facts["extended_master_secret"]))
+    if peer_key is not None:
+        proof: CertificateVerify = yield EXPECT_CERTIFICATE_VERIFY
+        check_certificate_verify(h, proof, peer_key)
+        h.transcript.add(proof.raw)
+    h.transcript.forget()
+    yield EXPECT_CCS
+    keys.read_keys(client=True)
+    finished: Finished = yield EXPECT_FINISHED
+    theirs = keys.check_finished(finished, CLIENT_FINISHED)
+    if X.session_ticket in extensions:
+        send_ticket(h, config, keys)
+    elif session_id and config.session_cache is not None:
+        config.session_cache.put(session_id, session_of(h, config, keys).encode())
+    keys.write_keys(client=False)
+    keys.send_finished(SERVER_FINISHED)
+    finish(h, keys, theirs)
+
+
+def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
+    """Suite, certificate, scheme and group must suit each other: the first suite for which all do."""
+    from pellucid.handshake.server import ranked_suites
+
+    found = hello.extensions
+    ranked = ranked_suites(h, config, hello, tls13=False)
+    if X.supported_groups in found:
+        groups = ext.SupportedGroups.decode(found[X.supported_groups]).named_group_list
+    else:  # RFC 8422 4: no extension, no restriction
+        groups = (NamedGroup.secp256r1,)
+    schemes: tuple[int, ...] = DEFAULT_SCHEMES_12
+    if X.signature_algorithms in found:
+        schemes = ext.SignatureSchemes.decode(found[X.signature_algorithms]).supported_signature_algorithms
+    h.facts["peer_signature_schemes"] = schemes
+    group = next((one for one in h.policy.groups12 if one in groups), None)
+    question = SelectIdentity(h.name, schemes)
+    given: Identity | None = yield from h.ask(question, lambda: None)
+    candidates = candidates_for(h, config, given)
+    why = Reason.NO_SHARED_CIPHER
+    for suite in ranked:
+        if suite.kx.startswith("ECDHE") and group is None:
+            why = Reason.NO_SHARED_GROUP
+            continue
+        if suite.auth == "PSK":
+            if config.psks or FindPsk in config.ask:
+                return tell(h, hello, Choice12(suite, None, 0, group if suite.kx == "ECDHE_PSK" else None))
+            continue
+        for identity in candidates:
+            if not suits(identity, suite, groups):
+                continue
+            if suite.kx == "RSA":
+                return tell(h, hello, Choice12(suite, identity, 0, None))
+            scheme = next((s for s in h.policy.signature_schemes if s in schemes and s in identity.schemes12), None)
+            if scheme is not None:
+                return tell(h, hello, Choice12(suite, identity, scheme, group))
+            why = Reason.NO_COMMON_SIGNATURE_SCHEME
+    refuse(why, "no suite fits both our certificates and the client's offer")
+
+
+def candidates_for(h: Handshake, config: ServerConfig, given: Identity | None) -> list[Identity]:
+    """The identities to try, best first."""
+    from pellucid.trust.identity import choose as by_name
+
+    if given is not None:
+        return [given]
+    return [one for one in by_name(config.identities, h.name) if one.chain]
+
+
+def tell(h: Handshake, hello: ClientHello, choice: Choice12) -> Choice12:
+    """Tell the choices to whoever looks."""
+    h.decide("cipher_suite", choice.suite.code, "our first that suits the certificate", hello.cipher_suites, tuple(h.policy.suites))
+    if choice.identity is not None:
+        h.decide("certificate", choice.identity.kind, "by name, then by the suite's kind", (h.name,))
+    if choice.scheme:
+        h.decide("signature_scheme", choice.scheme, "our first that fits the key and that the client takes", h.facts["peer_signature_schemes"])
+    if choice.group is not None:
+        h.decide("group", choice.group, "our first that the client knows", (), h.policy.groups12)
+    return choice
+
+
+def suits(identity: Identity, suite: Suite, groups: tuple[int, ...]) -> bool:
+    """RFC 5246 section 7.4.2, RFC 8422 section 5.3."""
+    if suite.auth == "RSA":
+        if suite.kx == "RSA":
+            return identity.kind == "rsa" and (identity.key is not None or identity.signer is not None)
+        return identity.kind in ("rsa", "rsa-pss")
+    if identity.kind == "ecdsa":
+        return usable_ec_curve(identity.public_key, groups)
+    return identity.kind in ("ed25519", "ed448")
+
+
+def send_key_exchange(h: Handshake, config: ServerConfig, keys: Keys12, choice: Choice12) -> Any:
+    """ServerKeyExchange, where the suite has one (RFC 8422 section 5.4). Returns our private share."""
+    kx = choice.suite.kx
+    if kx == "RSA":
+        return None
+    if kx == "PSK":
+        if config.psk_identity_hint:
+            h.send(ServerKeyExchangePSK(config.psk_identity_hint))
+        return None
+    group = GROUPS[choice.group or 0]
+    share = group.generate(h.config.random)
+    params = ServerECDHParams(3, group.code, share.public)
+    if kx == "ECDHE_PSK":
+        h.send(ServerKeyExchangeECDHEPSK(config.psk_identity_hint, params))
+        return share
+    if choice.identity is None:
+        refuse(Reason.NO_IDENTITY)
+    signature = yield from h.sign(choice.identity, choice.scheme, keys.randoms + params.encode())
+    h.send(ServerKeyExchangeECDHE(params, choice.scheme, signature))
+    return share
+
+
+def send_certificate_request(h: Handshake, config: ServerConfig) -> None:
+    """RFC 5246 section 7.4.4."""
+    names = config.certificate_authorities
+    if names is None:
+        names = config.client_trust.subjects if config.client_trust is not None else ()
+    schemes = tuple(s for s in h.policy.signature_schemes if SCHEMES[s].tls12)
+    h.facts["client_certificate_requested"] = True
+    h.send(CertificateRequest12((64, 1), schemes, names))
+
+
+def verify_client(h: Handshake, config: ServerConfig, message: Certificate12) -> Any:
+    """The client's chain; none is an answer too (RFC 5246 section 7.4.6)."""
+    chain = message.certificate_list
+    if not chain:
+        if config.client_auth == "require":
+            raise PeerMisbehaved(Reason.CERTIFICATE_REQUIRED, alert=40)  # RFC 5246 7.4.6: handshake_failure
+        return None
+    if len(chain) > MAX_CERTIFICATES:
+        refuse(Reason.CERTIFICATE_CHAIN_TOO_LONG, f"{len(chain)} certificates")
+    trust = config.client_trust
+    if trust is None and VerifyPeer not in config.ask:
+        refuse(Reason.UNKNOWN_CA, "no authority for clients is configured")
+    question = VerifyPeer(chain, None, None, ())
+    verified = yield from h.ask(
+        question, lambda: trust.verify_client(chain, config.now(), note=h.note) if trust else None
+    )
+    h.facts.update(peer_chain=chain, verified_chain=verified.chain)
+    return verified.leaf_key
+
+
+def check_certificate_verify(h: Handshake, message: CertificateVerify, key: Any) -> None:
+    """RFC 5246 section 7.4.8: the signature covers all messages so far."""
+    scheme = message.algorithm
+    known = SCHEMES.get(scheme)
+    if known is None or not known.tls12 or scheme not in h.policy.signature_schemes:
+        refuse(Reason.UNOFFERED_SIGNATURE_SCHEME, SignatureScheme.name_of(scheme))
+    verify(scheme, key, message.signature, h.transcript.messages, tls13=False)
+    h.facts["signature_scheme"] = scheme
+
+
+def read_key_exchange(
+    h: Handshake,
+    config: ServerConfig,
+    keys: Keys12,
+    hello: ClientHello,
+    choice: Choice12,
+    share: PrivateShare | None,
+    message: ClientKeyExchange,
+) -> Any:
+    """ClientKeyExchange; returns the pre-master secret (RFC 5246 section 7.4.7)."""
+    kx = choice.suite.kx
+    if kx == "RSA":
+        return (yield from decrypt_pre_master(h, config, hello, choice, message.content))
+    if kx == "ECDHE" and share is not None:
+        return agree(h, share, ClientKeyExchangeECDHE.decode(message.content).ecdh_Yc)
+    exchange: Any
+    if kx == "PSK":
+        exchange = ClientKeyExchangePSK.decode(message.content)
+    else:
+        exchange = ClientKeyExchangeECDHEPSK.decode(message.content)
+    identity = exchange.psk_identity
+    psk = yield from h.ask(
+        FindPsk((identity,)), lambda: next((one for one in config.psks if one.identity == identity), None)
+    )
+    if psk is None:
+        refuse(Reason.UNKNOWN_PSK_IDENTITY, repr(identity))
+    h.facts.update(external_psk=True, psk_identity=identity)
+    if kx == "PSK" or share is None:
+        return psk_pre_master(bytes(len(psk.secret)), psk.secret)
+    return psk_pre_master(agree(h, share, exchange.ecdh_Yc), psk.secret)
+
+
+def agree(h: Handshake, share: PrivateShare, public: bytes) -> Secret:
+    """The (EC)DHE secret (RFC 8422 section 5.10)."""
+    return share.finish(public)
+
+
+def decrypt_pre_master(
+    h: Handshake, config: ServerConfig, hello: ClientHello, choice: Choice12, content: bytes
+) -> Any:
+    """Static RSA: any fault in the ciphertext shows in the Finished only (RFC 5246 section 7.4.7.1)."""
+    from pellucid.legacy import static_rsa
+    from pellucid.wire.messages import ClientKeyExchangeRSA
+
+    sealed = ClientKeyExchangeRSA.decode(content).encrypted_pre_master_secret
+    identity = choice.identity
+    if identity is None:
+        refuse(Reason.NO_IDENTITY)
+    if Decrypt in config.ask or identity.key is None:
+        fallback = static_rsa.make_premaster(hello.legacy_version, h.config.random)
+        opened = yield Decrypt(sealed)
+        return static_rsa.select_premaster(opened, fallback)
+    return static_rsa.decrypt_premaster(identity.key, sealed, hello.legacy_version, h.config.random)
+
+
+# -- the end -----------------------------------------------------------------------------------------
+
+
+def session_of(h: Handshake, config: ServerConfig, keys: Keys12) -> Session:
+    """What resumes this connection."""
+    from pellucid.handshake.psk13 import server_binding
+
+    facts = h.facts
+    return Session(
+        FORMAT,
+        0x0303,
+        keys.suite.code,
+        keys.master,
+        b"",
+        int(config.now() * 1000),
+        config.ticket_lifetime,
+        0,
+        0,
+        int(bool(facts["extended_master_secret"])),
+        int(keys.encrypt_then_mac),
+        facts.get("group") or 0,
+        facts.get("signature_scheme") or 0,
+        (h.name or "").encode(),
+        (facts.get("alpn") or "").encode("latin-1"),
+        server_binding(config),
+        b"",
+        facts.get("peer_chain", ()),
+        facts.get("verified_chain", ()),
+        b"",
+        (),
+        b"",
+    )
+
+
+def send_ticket(h: Handshake, config: ServerConfig, keys: Keys12) -> None:
+    """RFC 5077 section 3.3."""
+    ticket = config.issuer.seal(session_of(h, config, keys).encode())
+    h.send(NewSessionTicket12(config.ticket_lifetime, ticket))
+
+
+def finish(h: Handshake, keys: Keys12, first_finished: bytes) -> None:
+    """Exporter and tls-unique."""
+    conn = h.conn
+    conn._exporter = (keys.suite.hash, keys.master, keys.randoms)
+    conn._master = first_finished
+    conn._completed()

@@ -1,0 +1,560 @@
+"""The server's side of TLS 1.3, from ClientHello to the tickets: RFC 8446 figure 1, left to right.
+
+RFC 8446 sections 4.1.3, 4.1.4, 4.2.2, 4.2.8 to 4.2.11, 4.3, 4.4, 4.6.1, 7.1 and 8.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from pellucid.config import ServerConfig
+from pellucid.crypto.groups import GROUPS
+from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
+from pellucid.crypto.suites import Suite
+from pellucid.errors import Reason, refuse
+from pellucid.events import SelectIdentity, VerifyPeer
+from pellucid.handshake.authentication import (
+    CLIENT_CONTEXT,
+    RAW_PUBLIC_KEY,
+    SERVER_CONTEXT,
+    believe_raw_key,
+    check_certificate_verify,
+    choose_scheme,
+    open_certificate,
+    read_certificate,
+    send_certificate,
+    send_certificate_verify,
+)
+from pellucid.handshake.context import Expect, Handshake, Steps
+from pellucid.handshake.psk13 import Resumed, choose_psk, early_data_refusal, issue_tickets
+from pellucid.limits import MAX_SKIPPED_EARLY_DATA
+from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
+from pellucid.secret import Secret
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import ExtensionType as X, HandshakeType, NamedGroup, SignatureScheme
+from pellucid.wire.language import ExtensionMap, OpaqueVector, Struct, Uint16, field
+from pellucid.wire.messages import (
+    RETRY_RANDOM,
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    ClientHello,
+    CompressedCertificate,
+    EncryptedExtensions,
+    EndOfEarlyData,
+    Finished,
+    ServerHello,
+    handshake,
+)
+
+if TYPE_CHECKING:
+    from pellucid.trust.identity import Identity
+
+EXPECT_SECOND_CLIENT_HELLO: Expect = {HandshakeType.client_hello: ClientHello}
+EXPECT_END_OF_EARLY_DATA: Expect = {HandshakeType.end_of_early_data: EndOfEarlyData}
+EXPECT_CERTIFICATE: Expect = {HandshakeType.certificate: Certificate}
+EXPECT_ANY_CERTIFICATE: Expect = {
+    **EXPECT_CERTIFICATE,
+    HandshakeType.compressed_certificate: CompressedCertificate,
+}
+EXPECT_CERTIFICATE_VERIFY: Expect = {HandshakeType.certificate_verify: CertificateVerify}
+EXPECT_FINISHED: Expect = {HandshakeType.finished: Finished}
+
+
+def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
+    """ClientHello is here, and TLS 1.3 is chosen."""
+    from pellucid.handshake.server import choose_alpn
+
+    check_client_hello(hello)
+    suite = choose_suite(h, config, hello)
+    retried = restore_retry(h, config, hello, suite)
+    group, client_share = choose_group(h, hello)
+    if client_share is None and group is not None:
+        hello = yield from retry(h, config, hello, suite, group)
+        _, client_share = choose_group(h, hello)
+        retried = True
+    psk = choose_psk(h, config, hello, suite, have_group=group is not None)
+    if psk is None or psk.with_dhe:
+        if group is None or client_share is None:
+            refuse(Reason.NO_SHARED_GROUP, f"the client offers {client_groups(hello)}")
+    else:
+        group, client_share = None, None
+    h.facts.update(version=0x0304, cipher_suite=suite.code, group=group, retried=retried)
+    choose_alpn(h, config, hello)
+    refusal = early_data_refusal(h, config, hello, psk, suite, retried=retried)
+    early = refusal is None
+    h.transcript.add(hello.raw)
+
+    schedule = psk.schedule if psk is not None else KeySchedule(suite.hash, None, h.note)
+    early_traffic = None
+    if early:
+        digest = suite.hash.new(h.transcript.messages).digest()
+        early_traffic = schedule.traffic("client_early_traffic_secret", b"c e traffic", digest)
+        h.log_key("CLIENT_EARLY_TRAFFIC_SECRET", early_traffic.secret)
+    share = respond(h, schedule, group, client_share)
+    h.transcript.start(suite.hash)
+    send_server_hello(h, hello, suite, share, psk)
+    h.suite = suite
+    if h.policy.middlebox_compatibility and hello.legacy_session_id and not retried:
+        h.send_change_cipher_spec()
+    h.conn._ccs_allowed = True
+    client_secret, server_secret = handshake_secrets(h, schedule)
+    h.write_keys(HANDSHAKE_KEYS, server_secret)
+
+    send_encrypted_extensions(h, config, hello, early=early)
+    requested = False
+    if psk is None:
+        requested = yield from server_authentication(h, config, hello)
+    h.send(Finished(server_secret.finished(h.transcript.digest())))
+    schedule.enter_master()
+    digest = h.transcript.digest()
+    client_application = schedule.traffic("client_application_traffic_secret_0", b"c ap traffic", digest)
+    server_application = schedule.traffic("server_application_traffic_secret_0", b"s ap traffic", digest)
+    exporter = schedule.derive("exporter_master_secret", b"exp master", digest)
+    h.log_key("CLIENT_TRAFFIC_SECRET_0", client_application.secret)
+    h.log_key("SERVER_TRAFFIC_SECRET_0", server_application.secret)
+    h.log_key("EXPORTER_SECRET", exporter)
+    h.write_keys(APPLICATION, server_application)
+
+    if early_traffic is not None:
+        yield from receive_early_data(h, config, hello, schedule, early_traffic, client_secret, psk)
+    else:
+        if X.early_data in hello.extensions:
+            h.read.skip = 0 if retried else MAX_SKIPPED_EARLY_DATA
+        h.read_keys(HANDSHAKE_KEYS, client_secret)
+    if requested:
+        yield from client_authentication(h, config)
+    finished: Finished = yield EXPECT_FINISHED
+    if not hmac.compare_digest(client_secret.finished(h.transcript.digest()), finished.verify_data):
+        refuse(Reason.BAD_FINISHED, "the client's")
+    h.transcript.add(finished.raw)
+    h.read_keys(APPLICATION, client_application)
+    finish(h, config, hello, schedule, exporter, psk, tickets_sent=early)
+
+
+# -- ClientHello -------------------------------------------------------------------------------------
+
+
+def check_client_hello(hello: ClientHello) -> None:
+    """RFC 8446 sections 4.1.2 and 9.2."""
+    found = hello.extensions
+    if hello.legacy_compression_methods != (0,):
+        refuse(Reason.BAD_COMPRESSION_LIST)
+    if X.pre_shared_key in found and next(reversed(found)) != X.pre_shared_key:
+        refuse(Reason.PSK_NOT_LAST)
+    if X.pre_shared_key not in found:
+        for kind in (X.signature_algorithms, X.supported_groups):
+            if kind not in found:
+                refuse(Reason.MISSING_EXTENSION, X.name_of(kind))
+    if (X.key_share in found) != (X.supported_groups in found):
+        refuse(Reason.MISSING_KEY_SHARE if X.supported_groups in found else Reason.MISSING_EXTENSION)
+    for kind in found:
+        allowed = ext.ALLOWED_IN.get(kind)
+        if allowed is not None and ext.CH not in allowed:
+            refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a ClientHello")
+        body = ext.BODY.get((kind, ext.CH))
+        if body is ext.Empty and found[kind]:
+            refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
+
+
+def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello) -> Suite:
+    """Our order decides (see `ranked_suites`)."""
+    from pellucid.handshake.server import ranked_suites
+
+    suite = ranked_suites(h, config, hello, tls13=True)[0]
+    h.decide("cipher_suite", suite.code, "our first that the client offers", hello.cipher_suites, tuple(h.policy.suites))
+    return suite
+
+
+def client_groups(hello: ClientHello) -> str:
+    """The client's groups, for people."""
+    groups = ext.SupportedGroups.decode(hello.extensions[X.supported_groups]).named_group_list
+    return ", ".join(NamedGroup.name_of(group) for group in groups)
+
+
+def choose_group(h: Handshake, hello: ClientHello) -> tuple[int | None, bytes | None]:
+    """The group, and the client's share of it if it sent one (RFC 8446 sections 4.2.7 and 4.2.8).
+
+    Our preferred group wins even if its share has to be asked for, but only a hybrid is worth a
+    round trip more when another shared group is at hand.
+    """
+    if X.supported_groups not in hello.extensions:
+        return None, None
+    offered = ext.SupportedGroups.decode(hello.extensions[X.supported_groups]).named_group_list
+    entries = ext.KeyShareClientHello.decode(hello.extensions[X.key_share]).client_shares
+    shares = {entry.group: entry.key_exchange for entry in entries}
+    if len(shares) != len(entries):
+        refuse(Reason.DUPLICATE_KEY_SHARE)
+    if not shares.keys() <= set(offered):
+        refuse(Reason.UNOFFERED_KEY_SHARE_GROUP)
+    shared = [group for group in h.policy.groups if group in offered]
+    if not shared:
+        return None, None
+    at_hand = [group for group in shared if group in shares]
+    first = shared[0]
+    group = first if not at_hand or (GROUPS[first].pq and not GROUPS[at_hand[0]].pq) else at_hand[0]
+    h.decide("group", group, "our first that the client knows, with a share at hand", offered, h.policy.groups)
+    return group, shares.get(group)
+
+
+# -- HelloRetryRequest -------------------------------------------------------------------------------
+
+
+class RetryState(Struct):
+    """What a stateless server remembers, in its cookie (RFC 8446 section 4.2.2)."""
+
+    suite: int = field(Uint16())
+    group: int = field(Uint16())
+    client_hello_hash: bytes = field(OpaqueVector(32, 64))
+
+
+def retry(h: Handshake, config: ServerConfig, first: ClientHello, suite: Suite, group: int) -> Any:
+    """Ask for a share of `group`, and hold the second ClientHello against the first (4.1.2, 4.1.4)."""
+    h.transcript.add(first.raw)
+    cookie = b""
+    if config.stateless_retry:
+        digest = suite.hash.new(h.transcript.messages).digest()
+        cookie = config.issuer.seal(b"retry" + RetryState(suite.code, group, digest).encode())
+    h.transcript.retry(suite.hash)
+    h.send_raw(hello_retry_request(first, suite, group, cookie))
+    if h.policy.middlebox_compatibility and first.legacy_session_id:
+        h.send_change_cipher_spec()
+    h.conn._ccs_allowed = True
+    if X.early_data in first.extensions:
+        h.read.skip, h.read.skip_plain = MAX_SKIPPED_EARLY_DATA, True
+    second: ClientHello = yield EXPECT_SECOND_CLIENT_HELLO
+    h.read.skip, h.read.skip_plain = 0, False
+    check_second_hello(first, second, group, cookie)
+    h.conn.client_hello = second  # type: ignore[attr-defined]
+    return second
+
+
+def hello_retry_request(hello: ClientHello, suite: Suite, group: int, cookie: bytes) -> bytes:
+    """RFC 8446 section 4.1.4."""
+    extensions: ExtensionMap = {
+        X.supported_versions: ext.SelectedVersion(0x0304).encode(),
+        X.key_share: ext.KeyShareHelloRetryRequest(group).encode(),
+    }
+    if cookie:
+        extensions[X.cookie] = ext.Cookie(cookie).encode()
+    message = ServerHello(0x0303, RETRY_RANDOM, hello.legacy_session_id, suite.code, 0, extensions)
+    return message.to_handshake()
+
+
+_MAY_CHANGE = {X.key_share, X.early_data, X.cookie, X.pre_shared_key, X.padding}
+
+
+def check_second_hello(first: ClientHello, second: ClientHello, group: int, cookie: bytes) -> None:
+    """RFC 8446 section 4.1.2: what may change is listed there, nothing else may."""
+    if X.early_data in second.extensions:
+        refuse(Reason.EARLY_DATA_AFTER_RETRY)
+    check_client_hello(second)
+    same = (
+        first.legacy_version == second.legacy_version
+        and first.random == second.random
+        and first.legacy_session_id == second.legacy_session_id
+        and first.cipher_suites == second.cipher_suites
+    )
+    before = {kind: body for kind, body in first.extensions.items() if kind not in _MAY_CHANGE}
+    after = {kind: body for kind, body in second.extensions.items() if kind not in _MAY_CHANGE}
+    if not same or before != after:
+        refuse(Reason.HELLO_CHANGED)
+    entries = ext.KeyShareClientHello.decode(second.extensions[X.key_share]).client_shares
+    if len(entries) != 1 or entries[0].group != group:
+        refuse(Reason.WRONG_CURVE, "the second ClientHello has not the share that was asked for")
+    sent = second.extensions.get(X.cookie)
+    if cookie:
+        if sent is None:
+            refuse(Reason.BAD_COOKIE, "it is missing")
+        if not hmac.compare_digest(ext.Cookie.decode(sent).cookie, cookie):
+            refuse(Reason.BAD_COOKIE)
+    elif sent is not None:
+        refuse(Reason.UNEXPECTED_EXTENSION, "a cookie that was never given")
+
+
+def restore_retry(h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite) -> bool:
+    """A ClientHello with our cookie is a second one: its first was answered by another server object."""
+    body = hello.extensions.get(X.cookie)
+    if body is None or not config.stateless_retry:
+        return False
+    opened = config.issuer.open(ext.Cookie.decode(body).cookie)
+    if opened is None or not opened.startswith(b"retry"):
+        refuse(Reason.BAD_COOKIE)
+    state = RetryState.decode(opened[5:])
+    if state.suite != suite.code:
+        refuse(Reason.HELLO_CHANGED, "another cipher suite would be chosen now")
+    h.transcript.restore(state.client_hello_hash)
+    h.transcript.add(hello_retry_request(hello, suite, state.group, ext.Cookie.decode(body).cookie))
+    return True
+
+
+# -- ServerHello and EncryptedExtensions -------------------------------------------------------------
+
+
+def respond(
+    h: Handshake, schedule: KeySchedule, group: int | None, client_share: bytes | None
+) -> ext.KeyShareEntry | None:
+    """Our half of the key exchange, and the climb to the Handshake Secret."""
+    if group is None or client_share is None:
+        schedule.enter_handshake(None)
+        return None
+    public, secret = GROUPS[group].respond(client_share, h.config.random, h.config.hidden)
+    if h.note is not None:
+        inputs = {"the client's share": client_share, "our public share": public}
+        h.note("secret", name="shared_secret", value=secret, how=GROUPS[group].name, inputs=inputs)
+    schedule.enter_handshake(secret)
+    return ext.KeyShareEntry(group, public)
+
+
+def send_server_hello(
+    h: Handshake, hello: ClientHello, suite: Suite, share: ext.KeyShareEntry | None, psk: Resumed | None
+) -> None:
+    """RFC 8446 section 4.1.3."""
+    extensions: ExtensionMap = {X.supported_versions: b"\x03\x04"}
+    if share is not None:
+        extensions[X.key_share] = ext.KeyShareServerHello(share).encode()
+    if psk is not None:
+        extensions[X.pre_shared_key] = ext.SelectedPsk(psk.index).encode()
+    random = h.config.random(32)
+    h.send(ServerHello(0x0303, random, hello.legacy_session_id, suite.code, 0, extensions))
+
+
+def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecret, TrafficSecret]:
+    """The traffic secrets of the rest of the handshake (RFC 8446 section 7.1)."""
+    digest = h.transcript.digest()
+    client = schedule.traffic("client_handshake_traffic_secret", b"c hs traffic", digest)
+    server = schedule.traffic("server_handshake_traffic_secret", b"s hs traffic", digest)
+    h.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client.secret)
+    h.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", server.secret)
+    return client, server
+
+
+def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, *, early: bool) -> None:
+    """Our answers to what needs no secrecy from the peer, but from everyone else (4.3.1)."""
+    from pellucid.handshake.client13 import agree_on_size
+
+    offered = hello.extensions
+    found: ExtensionMap = {}
+    if h.name is not None:
+        found[X.server_name] = b""
+    if "alpn" in h.facts:
+        name = h.facts["alpn"].encode("latin-1")
+        found[X.application_layer_protocol_negotiation] = ext.ProtocolNames((name,)).encode()
+    limit = offered.get(X.record_size_limit)
+    if limit is not None and h.policy.record_size_limit is not None:
+        agree_on_size(h, ext.RecordSizeLimit.decode(limit).record_size_limit, tls13=True)
+        found[X.record_size_limit] = ext.RecordSizeLimit(h.policy.record_size_limit + 1).encode()
+    elif X.max_fragment_length in offered:
+        found[X.max_fragment_length] = accept_fragment_length(h, offered[X.max_fragment_length])
+    choose_certificate_types(h, config, offered, found)
+    if X.ticket_request in offered and config.tickets:
+        found[X.ticket_request] = ext.TicketRequestHint(wanted_tickets(config, hello, resumed=False)).encode()
+    if early:
+        found[X.early_data] = b""
+    h.send(EncryptedExtensions(found))
+
+
+def accept_fragment_length(h: Handshake, body: bytes) -> bytes:
+    """RFC 6066 section 4."""
+    code = ext.MaxFragmentLengthBody.decode(body).max_fragment_length
+    if code not in (1, 2, 3, 4):
+        refuse(Reason.BAD_MAX_FRAGMENT_LENGTH, f"{code}")
+    h.write.max_fragment = min(2 ** (8 + code), h.policy.max_send_fragment)
+    return body
+
+
+def choose_certificate_types(
+    h: Handshake, config: ServerConfig, offered: ExtensionMap, found: ExtensionMap
+) -> None:
+    """RFC 7250 section 4.2: the first of the client's that we can do."""
+    can_show = {0 if identity.chain else RAW_PUBLIC_KEY for identity in config.identities} | {
+        RAW_PUBLIC_KEY for identity in config.identities if RAW_PUBLIC_KEY in config.server_certificate_types
+    }
+    rows = [(X.server_certificate_type, can_show & set(config.server_certificate_types), "server_certificate_type")]
+    if config.client_auth != "none":
+        rows.append((X.client_certificate_type, set(config.client_certificate_types), "client_certificate_type"))
+    for kind, ours, fact in rows:
+        if kind not in offered:
+            continue
+        types = ext.CertificateTypes.decode(offered[kind]).certificate_types
+        chosen = next((one for one in types if one in ours), None)
+        if chosen is None:
+            refuse(Reason.UNSUPPORTED_CERTIFICATE_TYPE, fact)
+        h.certificate_types[fact] = chosen
+        found[kind] = ext.CertificateTypeBody(chosen).encode()
+
+
+def wanted_tickets(config: ServerConfig, hello: ClientHello, *, resumed: bool) -> int:
+    """How many tickets to give: what the client asked for (RFC 9149), within our own number."""
+    body = hello.extensions.get(X.ticket_request)
+    if body is None:
+        return min(config.tickets, 1) if resumed else config.tickets
+    request = ext.TicketRequest.decode(body)
+    return min(request.resumption_count if resumed else request.new_session_count, config.tickets)
+
+
+# -- authentication ----------------------------------------------------------------------------------
+
+
+def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
+    """[CertificateRequest] Certificate CertificateVerify. Returns whether we asked the client for one."""
+    offered = hello.extensions
+    schemes = ext.SignatureSchemes.decode(offered[X.signature_algorithms]).supported_signature_algorithms
+    h.facts["peer_signature_schemes"] = schemes
+    listed = offered.get(X.certificate_authorities)
+    authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
+    raw_key = h.certificate_types.get("server_certificate_type", 0) == RAW_PUBLIC_KEY
+    if config.client_auth != "none":
+        send_certificate_request(h, config)
+    question = SelectIdentity(h.name, schemes, authorities)
+    identity: Identity | None = yield from h.ask(question, lambda: server_identity(h, config, schemes, raw_key))
+    if identity is None:
+        refuse(Reason.NO_IDENTITY)
+    scheme = choose_scheme(identity, schemes, h.policy.signature_schemes)
+    if scheme is None:
+        refuse(
+            Reason.NO_COMMON_SIGNATURE_SCHEME,
+            f"the key is {identity.kind}, the client takes {', '.join(map(SignatureScheme.name_of, schemes))}",
+        )
+    h.facts["own_chain"] = identity.chain
+    h.decide("certificate", identity.kind, "by name, then by what the client can verify", (h.name,))
+    h.decide("signature_scheme", scheme, "our first that fits the key and that the client takes", schemes)
+    compression: tuple[int, ...] = ()
+    if X.compress_certificate in offered:
+        compression = ext.CertificateCompressionAlgorithms.decode(offered[X.compress_certificate]).algorithms
+    send_certificate(
+        h,
+        identity,
+        raw_key=raw_key,
+        staple=X.status_request in offered,
+        scts=X.signed_certificate_timestamp in offered,
+        compression=compression,
+    )
+    yield from send_certificate_verify(h, identity, scheme, SERVER_CONTEXT)
+    return config.client_auth != "none"
+
+
+def server_identity(
+    h: Handshake, config: ServerConfig, schemes: tuple[int, ...], raw_key: bool
+) -> Identity | None:
+    """By name first, then by what the client can verify (RFC 8446 section 4.4.2.2)."""
+    from pellucid.trust.identity import choose
+
+    ranked = [one for one in choose(config.identities, h.name) if raw_key or one.chain]
+    for identity in ranked:
+        if choose_scheme(identity, schemes, h.policy.signature_schemes) is not None:
+            return identity
+    return ranked[0] if ranked else None
+
+
+def send_certificate_request(h: Handshake, config: ServerConfig, context: bytes = b"") -> None:
+    """RFC 8446 section 4.3.2."""
+    policy = h.policy
+    extensions: ExtensionMap = {
+        X.signature_algorithms: ext.SignatureSchemes(policy.signature_schemes).encode()
+    }
+    if policy.certificate_schemes is not None:
+        extensions[X.signature_algorithms_cert] = ext.SignatureSchemes(policy.certificate_schemes).encode()
+    names = config.certificate_authorities
+    if names is None:
+        names = config.client_trust.subjects if config.client_trust is not None else ()
+    if names:
+        extensions[X.certificate_authorities] = ext.CertificateAuthorities(names).encode()
+    if policy.certificate_compression:
+        extensions[X.compress_certificate] = ext.CertificateCompressionAlgorithms(policy.certificate_compression).encode()
+    if config.request_client_ocsp:
+        extensions[X.status_request] = b""
+    h.facts["client_certificate_requested"] = True
+    h.send(CertificateRequest(context, extensions))
+
+
+def client_authentication(h: Handshake, config: ServerConfig, context: bytes = b"") -> Any:
+    """The client's Certificate and CertificateVerify (RFC 8446 section 4.4.2.4)."""
+    compression = h.policy.certificate_compression
+    message = yield EXPECT_ANY_CERTIFICATE if compression else EXPECT_CERTIFICATE
+    h.transcript.add(message.raw)
+    certificate = open_certificate(h, message, compression)
+    if certificate.certificate_request_context != context:
+        refuse(Reason.DECODE_ERROR, "certificate_request_context")
+    if not certificate.certificate_list:
+        if config.client_auth == "require":
+            refuse(Reason.CERTIFICATE_REQUIRED)
+        return
+    requested = frozenset({X.status_request}) if config.request_client_ocsp else frozenset()
+    peer = read_certificate(h, certificate, requested)
+    if h.certificate_types.get("client_certificate_type") == RAW_PUBLIC_KEY:
+        key, pss_key = believe_raw_key(h, peer.chain, config.trusted_public_keys), False
+    else:
+        trust = config.client_trust
+        if trust is None and VerifyPeer not in config.ask:
+            refuse(Reason.UNKNOWN_CA, "no authority for clients is configured")
+        question = VerifyPeer(peer.chain, None, peer.ocsp, peer.scts)
+        verified = yield from h.ask(
+            question,
+            lambda: trust.verify_client(peer.chain, config.now(), ocsp=peer.ocsp, note=h.note) if trust else None,
+        )
+        h.facts["peer_chain"] = peer.chain
+        h.facts["verified_chain"] = verified.chain
+        key, pss_key = verified.leaf_key, verified.pss_key
+    verify: CertificateVerify = yield EXPECT_CERTIFICATE_VERIFY
+    check_certificate_verify(h, verify, key, CLIENT_CONTEXT, pss_key=pss_key)
+    h.transcript.add(verify.raw)
+
+
+# -- early data --------------------------------------------------------------------------------------
+
+
+def receive_early_data(
+    h: Handshake,
+    config: ServerConfig,
+    hello: ClientHello,
+    schedule: KeySchedule,
+    early: TrafficSecret,
+    client_secret: TrafficSecret,
+    psk: Resumed | None,
+) -> Any:
+    """Read 0-RTT data until EndOfEarlyData (RFC 8446 sections 4.2.10 and 4.5).
+
+    The rest of the client's flight is known beforehand, so the tickets go out with our own flight.
+    """
+    h.facts["early_data"] = "accepted"
+    h.conn._early_limit = config.max_early_data
+    h.read_keys(EARLY, early)
+    h.conn._sending = True
+    expected = h.transcript.copy()
+    expected.add(handshake(HandshakeType.end_of_early_data, b""))
+    verify_data = client_secret.finished(expected.digest())
+    expected.add(handshake(HandshakeType.finished, verify_data))
+    resumption = schedule.derive("resumption_master_secret", b"res master", expected.digest())
+    issue_tickets(h, config, resumption, psk, wanted_tickets(config, hello, resumed=False))
+    end: EndOfEarlyData = yield EXPECT_END_OF_EARLY_DATA
+    h.transcript.add(end.raw)
+    h.read_keys(HANDSHAKE_KEYS, client_secret)
+
+
+# -- the end -----------------------------------------------------------------------------------------
+
+
+def finish(
+    h: Handshake,
+    config: ServerConfig,
+    hello: ClientHello,
+    schedule: KeySchedule,
+    exporter: Secret,
+    psk: Resumed | None,
+    *,
+    tickets_sent: bool,
+) -> None:
+    """Exporters and tickets (RFC 8446 sections 7.5 and 4.6.1)."""
+    conn = h.conn
+    conn._exporter = (schedule.hash, exporter)
+    if config.post_handshake_auth and X.post_handshake_auth in hello.extensions:
+        conn._pha = h
+    conn._completed()
+    if not tickets_sent and config.tickets and X.psk_key_exchange_modes in hello.extensions:
+        modes = ext.PskKeyExchangeModes.decode(hello.extensions[X.psk_key_exchange_modes]).ke_modes
+        if any(mode in h.policy.psk_modes for mode in modes):
+            resumption = schedule.derive("resumption_master_secret", b"res master", h.transcript.digest())
+            count = wanted_tickets(config, hello, resumed=psk is not None)
+            issue_tickets(h, config, resumption, psk, count)

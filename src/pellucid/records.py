@@ -1,0 +1,450 @@
+"""The record layer: framing and protection, a reading half and a writing half.
+
+RFC 8446 section 5; RFC 5246 section 6; RFC 5288, 6655 and 7905 (AEADs in TLS 1.2); RFC 8449 (sizes).
+
+The halves share nothing, so that one thread may block in reading while another writes. Each half
+holds one *protection* at a time, an object that seals or opens single records under one set of
+keys; a new epoch is a new protection. What makes it quick: AEAD objects are made once a key, the
+nonce is one xor of integers, a record costs one call into `cryptography` and no object of ours,
+and writes are gathered until somebody asks for the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+
+from cryptography.exceptions import InvalidTag
+
+from pellucid.crypto.suites import Aead, Suite
+from pellucid.errors import PeerMisbehaved, Reason, TLSError, refuse
+from pellucid.limits import MAX_CIPHERTEXT_12, MAX_CIPHERTEXT_13, MAX_PLAINTEXT
+from pellucid.secret import Secret
+
+Note = Callable[..., None]
+
+CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
+PLAIN, EARLY, HANDSHAKE_KEYS, APPLICATION = 0, 1, 2, 3  # epochs; TLS 1.2 knows 0 and 1 only
+
+
+class Sealing(Protocol):
+    """Protects outgoing records under one set of keys."""
+
+    epoch: int
+
+    def seal(self, content_type: int, fragment: bytes) -> bytes:
+        """The whole record: header and protected fragment."""
+        ...
+
+    def exhausted(self) -> bool:
+        """Whether the keys are near the end of what they may protect (RFC 8446 section 5.5)."""
+        ...
+
+
+class Opening(Protocol):
+    """Opens incoming records under one set of keys."""
+
+    epoch: int
+    max_ciphertext: int
+
+    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
+        """Content type and plaintext. Raises PeerMisbehaved."""
+        ...
+
+
+# -- no protection -----------------------------------------------------------------------------------
+
+
+class PlainSealing:
+    """Records before any keys. A ClientHello says TLS 1.0 in its record (RFC 8446 section 5.1)."""
+
+    __slots__ = ("epoch", "version")
+
+    def __init__(self, version: int = 0x0303) -> None:
+        self.epoch = PLAIN
+        self.version = version
+
+    def seal(self, content_type: int, fragment: bytes) -> bytes:
+        """RFC 8446 section 5.1."""
+        size = len(fragment)
+        return b"%c\x03%c%c%c%b" % (content_type, self.version & 255, size >> 8, size & 255, fragment)
+
+    def exhausted(self) -> bool:
+        """Never."""
+        return False
+
+
+class PlainOpening:
+    """Records before any keys."""
+
+    __slots__ = ("epoch", "max_ciphertext")
+
+    def __init__(self) -> None:
+        self.epoch = PLAIN
+        self.max_ciphertext = MAX_PLAINTEXT
+
+    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
+        """RFC 8446 section 5.1."""
+        return content_type, bytes(payload)
+
+
+# -- TLS 1.3 -----------------------------------------------------------------------------------------
+
+
+class Sealing13:
+    """RFC 8446 section 5.2: the content type goes inside; outside all looks like application data."""
+
+    __slots__ = ("_encrypt", "_iv", "_limit", "_overhead", "_sequence", "epoch", "padding")
+
+    def __init__(
+        self, aead: Aead, key: Secret, iv: bytes, epoch: int, padding: Callable[[int], int] | None = None
+    ) -> None:
+        self._encrypt = aead.make(key).encrypt
+        self._iv = int.from_bytes(iv, "big")
+        self._sequence = 0
+        self._limit = aead.max_records
+        self._overhead = aead.tag_length + 1
+        self.epoch = epoch
+        self.padding = padding
+
+    def seal(self, content_type: int, fragment: bytes) -> bytes:
+        """One record; `padding(size)` says how many zeros to add (RFC 8446 section 5.4)."""
+        sequence = self._sequence
+        if sequence >= self._limit:
+            raise TLSError(Reason.SEQUENCE_OVERFLOW)
+        self._sequence = sequence + 1
+        if self.padding is None:
+            inner = b"%b%c" % (fragment, content_type)
+        else:
+            zeros = min(self.padding(len(fragment)), MAX_PLAINTEXT - len(fragment))
+            inner = b"%b%c%b" % (fragment, content_type, bytes(zeros))
+        size = len(inner) - 1 + self._overhead
+        header = b"\x17\x03\x03%c%c" % (size >> 8, size & 255)
+        return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
+
+    def exhausted(self) -> bool:
+        """Whether a KeyUpdate is due."""
+        return self._sequence >= self._limit - 1024
+
+
+class Opening13:
+    """RFC 8446 section 5.2."""
+
+    __slots__ = ("_decrypt", "_iv", "_limit", "_sequence", "_shortest", "epoch", "max_ciphertext", "max_inner")
+
+    def __init__(self, aead: Aead, key: Secret, iv: bytes, epoch: int) -> None:
+        self._decrypt = aead.make(key).decrypt
+        self._iv = int.from_bytes(iv, "big")
+        self._sequence = 0
+        self._shortest = aead.tag_length + 1
+        self.epoch = epoch
+        self.max_ciphertext = MAX_CIPHERTEXT_13
+        self.max_inner = MAX_PLAINTEXT + 1
+
+    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
+        """The inner content type and its content, without the padding."""
+        if content_type != APPLICATION_DATA:
+            refuse(Reason.INVALID_OUTER_RECORD_TYPE, f"type {content_type}")
+        sequence = self._sequence
+        try:
+            inner = self._decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, header)
+        except (InvalidTag, ValueError):
+            refuse(Reason.BAD_RECORD_MAC)
+        self._sequence = sequence + 1
+        if len(inner) > self.max_inner:
+            refuse(Reason.RECORD_OVERFLOW, f"{len(inner) - 1} bytes")
+        if not inner:
+            refuse(Reason.NO_CONTENT_TYPE)
+        kind = inner[-1]
+        if kind:
+            return kind, inner[:-1]
+        inner = inner.rstrip(b"\0")
+        if not inner:
+            refuse(Reason.NO_CONTENT_TYPE)
+        return inner[-1], inner[:-1]
+
+
+# -- TLS 1.2 with an AEAD ----------------------------------------------------------------------------
+
+
+class Sealing12:
+    """RFC 5246 section 6.2.3.3: GCM and CCM carry 8 bytes of nonce, ChaCha20-Poly1305 none."""
+
+    __slots__ = ("_encrypt", "_explicit", "_fixed", "_iv", "_limit", "_overhead", "_sequence", "epoch")
+
+    def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
+        self._encrypt = aead.make(key).encrypt
+        self._fixed = bytes(iv)
+        self._iv = int.from_bytes(iv, "big")
+        self._explicit = suite.explicit_nonce
+        self._overhead = suite.explicit_nonce + aead.tag_length
+        self._limit = aead.max_records
+        self._sequence = 0
+        self.epoch = 1
+
+    def seal(self, content_type: int, fragment: bytes) -> bytes:
+        """One record."""
+        sequence = self._sequence
+        if sequence >= self._limit:
+            raise TLSError(Reason.SEQUENCE_OVERFLOW)
+        self._sequence = sequence + 1
+        number = sequence.to_bytes(8, "big")
+        size = len(fragment)
+        associated = b"%b%c\x03\x03%c%c" % (number, content_type, size >> 8, size & 255)
+        total = size + self._overhead
+        header = b"%c\x03\x03%c%c" % (content_type, total >> 8, total & 255)
+        if self._explicit:
+            return header + number + self._encrypt(self._fixed + number, fragment, associated)
+        return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), fragment, associated)
+
+    def exhausted(self) -> bool:
+        """TLS 1.2 cannot change its keys: the connection must be closed before."""
+        return False
+
+
+class Opening12:
+    """RFC 5246 section 6.2.3.3."""
+
+    __slots__ = ("_decrypt", "_explicit", "_fixed", "_iv", "_overhead", "_sequence", "epoch", "max_ciphertext", "max_inner")
+
+    def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
+        self._decrypt = aead.make(key).decrypt
+        self._fixed = bytes(iv)
+        self._iv = int.from_bytes(iv, "big")
+        self._explicit = suite.explicit_nonce
+        self._overhead = suite.explicit_nonce + aead.tag_length
+        self._sequence = 0
+        self.epoch = 1
+        self.max_ciphertext = MAX_CIPHERTEXT_12
+        self.max_inner = MAX_PLAINTEXT
+
+    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
+        """Content type and plaintext."""
+        sequence = self._sequence
+        size = len(payload) - self._overhead
+        if size < 0:
+            refuse(Reason.BAD_RECORD_MAC, "the record is shorter than its tag")
+        if size > self.max_inner:
+            refuse(Reason.RECORD_OVERFLOW, f"{size} bytes")
+        associated = b"%b%c\x03\x03%c%c" % (sequence.to_bytes(8, "big"), content_type, size >> 8, size & 255)
+        try:
+            if self._explicit:
+                nonce = self._fixed + bytes(payload[:8])
+                inner = self._decrypt(nonce, payload[8:], associated)
+            else:
+                inner = self._decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, associated)
+        except (InvalidTag, ValueError):
+            refuse(Reason.BAD_RECORD_MAC)
+        self._sequence = sequence + 1
+        return content_type, inner
+
+
+# -- the halves --------------------------------------------------------------------------------------
+
+
+class WriteHalf:
+    """What leaves: gathers what is written, cuts it into fragments, seals them when asked.
+
+    Attributes:
+        protection: the present epoch's keys.
+        max_fragment: plaintext bytes a record, at most (RFC 8446 section 5.1, RFC 8449).
+    """
+
+    __slots__ = ("_out", "_pending", "_type", "max_fragment", "note", "protection")
+
+    def __init__(self, note: Note | None) -> None:
+        self.protection: Sealing = PlainSealing()
+        self.max_fragment = MAX_PLAINTEXT
+        self.note = note
+        self._out: list[bytes] = []
+        self._pending: list[bytes] = []
+        self._type = 0
+
+    def queue(self, content_type: int, data: bytes) -> None:
+        """Write `data`; neighbours of the same type share records."""
+        if content_type != self._type:
+            if self._pending:
+                self.flush()
+            self._type = content_type
+        self._pending.append(data)
+
+    def flush(self) -> None:
+        """Seal what is gathered."""
+        pending = self._pending
+        if not pending:
+            return
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        self._pending = []
+        size = len(data)
+        most = self.max_fragment
+        if size <= most:
+            self._seal(self._type, data)
+            return
+        view = memoryview(data)
+        for at in range(0, size, most):
+            self._seal(self._type, view[at : at + most])  # type: ignore[arg-type]
+
+    def _seal(self, content_type: int, fragment: bytes) -> None:
+        wire = self.protection.seal(content_type, fragment)
+        self._out.append(wire)
+        if self.note is not None:
+            self.note(
+                "record",
+                sent=True,
+                epoch=self.protection.epoch,
+                content_type=content_type,
+                wire=wire,
+                plaintext=bytes(fragment),
+            )
+
+    def protect(self, protection: Sealing) -> None:
+        """Begin a new epoch; what was written before goes out under the old keys."""
+        self.flush()
+        self.protection = protection
+
+    def take(self) -> bytes:
+        """Everything that is to be sent, once."""
+        if self._pending:
+            self.flush()
+        out = self._out
+        if not out:
+            return b""
+        self._out = []
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `take` would give anything."""
+        return bool(self._pending or self._out)
+
+
+_HTTP_METHODS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"DELE", b"OPTI", b"PATC", b"TRAC")
+
+
+class ReadHalf:
+    """What arrives: finds the records in the stream and opens them.
+
+    Attributes:
+        protection: the present epoch's keys.
+        skip: bytes of undecryptable early data that may still be skipped (RFC 8446 section 4.2.10).
+        skip_plain: early data was refused by a HelloRetryRequest: skip application data records
+            until the second ClientHello.
+    """
+
+    __slots__ = ("_buffer", "_first", "_pos", "client", "note", "protection", "skip", "skip_plain")
+
+    def __init__(self, client: bool, note: Note | None) -> None:
+        self.protection: Opening = PlainOpening()
+        self.client = client
+        self.note = note
+        self.skip = 0
+        self.skip_plain = False
+        self._buffer: bytes = b""
+        self._pos = 0
+        self._first = True
+
+    def feed(self, data: bytes) -> None:
+        """Append `data` to what is not yet read."""
+        rest = len(self._buffer) - self._pos
+        if rest:
+            self._buffer = self._buffer[self._pos :] + data
+        else:
+            self._buffer = bytes(data)
+        self._pos = 0
+
+    @property
+    def unread(self) -> int:
+        """Bytes received and not yet opened."""
+        return len(self._buffer) - self._pos
+
+    def take_unread(self) -> bytes:
+        """Give back the bytes behind the end of TLS (after close_notify)."""
+        rest = self._buffer[self._pos :]
+        self._buffer, self._pos = b"", 0
+        return rest
+
+    def next_record(self) -> tuple[int, bytes] | None:
+        """Content type and plaintext of the next record; None when it is not complete yet."""
+        while True:
+            buffer, pos = self._buffer, self._pos
+            have = len(buffer) - pos
+            if have < 5:
+                if self._first and have:
+                    self._check_first(buffer)
+                return None
+            if self._first:
+                self._check_first(buffer)
+            header = buffer[pos : pos + 5]
+            length = header[3] << 8 | header[4]
+            protection = self.protection
+            if header[1] != 3 or (protection.epoch and header[2] != 3):
+                refuse(Reason.WRONG_RECORD_VERSION, f"0x{header[1]:02x}{header[2]:02x}")
+            if length > protection.max_ciphertext:
+                refuse(
+                    Reason.CIPHERTEXT_OVERFLOW if protection.epoch else Reason.RECORD_OVERFLOW, f"{length} bytes"
+                )
+            stop = pos + 5 + length
+            if have < 5 + length:
+                return None
+            self._first = False
+            payload = memoryview(buffer)[pos + 5 : stop]
+            self._pos = stop
+            kind = header[0]
+            if self.skip_plain and kind == APPLICATION_DATA:
+                self._skip(length)
+                continue
+            if protection.epoch and kind == CHANGE_CIPHER_SPEC and protection.max_ciphertext == MAX_CIPHERTEXT_13:
+                opened = (kind, bytes(payload))  # RFC 8446 section 5: never protected, to be dropped
+            else:
+                try:
+                    opened = protection.open(kind, header, payload)
+                except PeerMisbehaved as error:
+                    if self.skip and error.reason is Reason.BAD_RECORD_MAC:
+                        self._skip(length)
+                        continue
+                    raise
+                if self.skip:
+                    self.skip = 0  # the first record that opens ends the refused early data
+            if self.note is not None:
+                wire = buffer[pos:stop]
+                self.note(
+                    "record",
+                    sent=False,
+                    epoch=protection.epoch,
+                    content_type=opened[0],
+                    wire=wire,
+                    plaintext=opened[1],
+                )
+            return opened
+
+    def _skip(self, length: int) -> None:
+        self.skip -= length
+        if self.skip < 0:
+            refuse(Reason.TOO_MUCH_SKIPPED_EARLY_DATA)
+
+    def _check_first(self, buffer: bytes) -> None:
+        """Say what arrived instead of TLS, as soon as it can be told."""
+        first = buffer[0]
+        if first in (ALERT, HANDSHAKE) and (len(buffer) < 2 or buffer[1] == 3):
+            return
+        if len(buffer) < 5 and first not in (ALERT, HANDSHAKE):
+            starts = bytes(buffer[:4])
+            if any(method.startswith(starts) for method in (*_HTTP_METHODS, b"CONN")) or first & 0x80:
+                return  # not enough to say which
+        self._refuse_first(bytes(buffer[:8]))
+
+    def _refuse_first(self, start: bytes) -> NoReturn:
+        if not self.client:
+            if start.startswith(_HTTP_METHODS):
+                refuse(Reason.HTTP_REQUEST)
+            if start.startswith(b"CONNE"):
+                refuse(Reason.HTTPS_PROXY_REQUEST)
+            if start[0] & 0x80 and start[2:3] == b"\x01":
+                refuse(Reason.SSLV2_HELLO)
+        if self.client and start[:4].isascii() and start[:3].replace(b"-", b"x").isalnum():
+            refuse(Reason.PLAIN_SERVER, f"it begins with {start!r}")
+        if start[0] in (CHANGE_CIPHER_SPEC, APPLICATION_DATA) and start[1:2] == b"\x03":
+            refuse(Reason.UNEXPECTED_RECORD, f"a connection cannot begin with type {start[0]}")
+        if start[0] in (ALERT, HANDSHAKE):
+            refuse(Reason.WRONG_RECORD_VERSION, f"0x{start[1:3].hex()}")
+        refuse(Reason.NOT_TLS, f"it begins with {start.hex(' ')}")

@@ -1,0 +1,95 @@
+"""A session: what either side keeps to resume later. The same bytes serve as client's memory and,
+sealed, as the server's ticket.
+
+RFC 8446 sections 2.2, 4.6.1 and 8; RFC 5246 section 7.3 (session ids); RFC 5077; RFC 7627 section 5.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pellucid.errors import Reason, UsageError
+from pellucid.secret import Secret
+from pellucid.wire.codepoints import CipherSuite, ProtocolVersion
+from pellucid.wire.language import (
+    DecodeError,
+    Opaque,
+    OpaqueVector,
+    Struct,
+    Uint,
+    Uint8,
+    Uint16,
+    Vector,
+    field,
+)
+
+FORMAT = 1
+
+
+class Session(Struct):
+    """What two ends need to resume.
+
+    Attributes:
+        version: 0x0304 or 0x0303.
+        cipher_suite: of the first connection.
+        secret: the resumption PSK (TLS 1.3) or the master secret (TLS 1.2): keep it as a key.
+        ticket: what the client sends back: the ticket, or the session id (TLS 1.2).
+        issued_at: seconds since 1970, in milliseconds, when the ticket was made or received.
+        lifetime: seconds that the ticket may be used.
+        age_add: obfuscates the age (RFC 8446 section 4.6.1).
+        max_early_data: bytes of early data that the server takes; 0 for none.
+        binding: what the client verified and asked for: a session is offered only under the same
+            name, ALPN and verification settings.
+        extended_master_secret: RFC 7627 section 5.3 forbids to mix.
+    """
+
+    format: int = field(Uint8())
+    version: int = field(Uint16(ProtocolVersion))
+    cipher_suite: int = field(Uint16(CipherSuite))
+    secret: bytes = field(OpaqueVector(1, 255))
+    ticket: bytes = field(OpaqueVector(0, 2**16 - 1))
+    issued_at: int = field(Uint(8))
+    lifetime: int = field(Uint(4))
+    age_add: int = field(Uint(4))
+    max_early_data: int = field(Uint(4))
+    extended_master_secret: int = field(Uint8())
+    encrypt_then_mac: int = field(Uint8())
+    group: int = field(Uint16())
+    signature_scheme: int = field(Uint16())
+    server_name: bytes = field(OpaqueVector(0, 255))
+    alpn: bytes = field(OpaqueVector(0, 255))
+    binding: bytes = field(OpaqueVector(0, 32))
+    session_id: bytes = field(OpaqueVector(0, 32))
+    peer_chain: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 2**24 - 1), 0, 2**24 - 1))
+    verified_chain: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 2**24 - 1), 0, 2**24 - 1))
+    ocsp_response: bytes = field(OpaqueVector(0, 2**24 - 1))
+    scts: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 2**16 - 1), 0, 2**24 - 1))
+    application: bytes = field(OpaqueVector(0, 2**16 - 1))
+    reserved: bytes = field(Opaque(0), default=b"")
+
+    def __repr__(self) -> str:
+        return f"<Session {self.server_name.decode()!r} of {CipherSuite.name_of(self.cipher_suite)}>"
+
+    def expired(self, now: float) -> bool:
+        """Whether the lifetime is over at `now` (seconds since 1970)."""
+        return now * 1000 >= self.issued_at + self.lifetime * 1000
+
+    def to_bytes(self) -> bytes:
+        """The session as bytes. They hold a secret: store them as you store a key."""
+        return self.encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The inverse of `to_bytes`.
+
+        Raises:
+            UsageError: these are no session's bytes, or another version's.
+        """
+        try:
+            session = cls.decode(data)
+        except DecodeError as error:
+            raise UsageError(Reason.BAD_CONFIG, f"not a stored session: {error.detail}") from None
+        if session.format != FORMAT:
+            raise UsageError(Reason.BAD_CONFIG, f"a stored session of format {session.format}, not {FORMAT}")
+        session.secret = Secret(session.secret)
+        return session
