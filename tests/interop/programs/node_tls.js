@@ -1,0 +1,62 @@
+// The tls module of Node.js (OpenSSL), also as Bun has it (BoringSSL). See README.md for the keys.
+'use strict';
+const fs = require('fs');
+const tls = require('tls');
+
+const [role, ...pairs] = process.argv.slice(2);
+const want = Object.fromEntries(pairs.map((pair) => [pair.split('=', 1)[0], pair.slice(pair.indexOf('=') + 1)]));
+const options = { ca: fs.readFileSync(want.ca) };
+if (want.version) options.minVersion = options.maxVersion = 'TLSv' + want.version;
+if (want.cert) Object.assign(options, { cert: fs.readFileSync(want.cert), key: fs.readFileSync(want.key) });
+if (want.alpn) options.ALPNProtocols = want.alpn.split(',');
+if (want.ciphers) options.ciphers = want.ciphers;
+if (want.groups) options.ecdhCurve = want.groups;
+if (want.psk) {
+  const psk = Buffer.from(want.psk, 'hex');
+  options.pskCallback = role === 'server' ? () => psk : () => ({ psk, identity: want.identity });
+  options.checkServerIdentity = () => undefined;
+}
+
+function report(socket) {
+  const cipher = socket.getCipher() || {};
+  const peer = Object.keys(socket.getPeerCertificate() || {}).length ? 1 : 0;
+  return `report version=${socket.getProtocol()} suite=${cipher.standardName || cipher.name} ` +
+    `alpn=${socket.alpnProtocol || ''} resumed=${socket.isSessionReused && socket.isSessionReused() ? 1 : 0} peer=${peer}\n`;
+}
+
+function serve() {
+  const server = tls.createServer({ ...options, requestCert: !!want.verify, rejectUnauthorized: !!want.verify });
+  server.on('secureConnection', (socket) => {
+    process.stdout.write(report(socket));
+    socket.on('error', (error) => console.error('connection:', error.message));
+    socket.on('data', (data) => socket.write(data));
+    socket.on('end', () => socket.end());
+  });
+  server.on('tlsClientError', (error) => console.error('connection:', error.message));
+  server.listen(0, '127.0.0.1', () => process.stdout.write(`port=${server.address().port}\n`));
+}
+
+function visit(payload, turns, session) {
+  const socket = tls.connect({ ...options, session, host: '127.0.0.1', port: Number(want.port), servername: 'localhost' });
+  let latest = session;
+  let left = payload.length;
+  const finish = () => {
+    process.stderr.write(report(socket));
+    socket.end();
+  };
+  socket.on('session', (data) => { latest = data; });
+  socket.on('error', (error) => { console.error(error.message); process.exit(1); });
+  socket.on('secureConnect', () => { if (left) socket.write(payload); else finish(); });
+  socket.on('data', (data) => {
+    process.stdout.write(data);
+    left -= data.length;
+    if (left === 0) finish();
+  });
+  socket.on('close', () => {
+    if (left) process.exit(2);
+    if (turns > 1) visit(payload, turns - 1, latest);
+  });
+}
+
+if (role === 'server') serve();
+else visit(fs.readFileSync(0), Number(want.times || 1), undefined);
