@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .peers import peer_named
-from .peers.base import BenchError
+from .peers.base import BenchError, load
 from .scenario import HOST, Scenario
 
 Serve = Callable[[Any, Any], Awaitable[None]]
@@ -60,10 +60,42 @@ class StdlibStack(Stack):
         return server.sockets[0].getsockname()[1], server.serve_forever()
 
 
+class OwnStack(Stack):
+    """pellucid's own shells: TLSSocket, and its streams for asyncio."""
+
+    def __init__(self, scenario: Scenario, material: Any) -> None:
+        pair: Any = peer_named("pellucid").pair(scenario, material)
+        self._client, self._server = pair.configs
+
+    def wrap_client(self, raw: Any) -> Any:
+        import pellucid
+
+        return pellucid.wrap_client(raw, HOST, self._client)
+
+    def wrap_server(self, raw: Any) -> Any:
+        import pellucid
+
+        return pellucid.wrap_server(raw, self._server)
+
+    async def connect(self, port: int) -> tuple[Any, Any]:
+        streams = load("pellucid.io.aio", "pellucid's asyncio shell")
+        found: tuple[Any, Any] = await streams.open_connection(
+            "127.0.0.1", port, config=self._client, server_name=HOST
+        )
+        return found
+
+    async def serve(self, handle: Serve) -> tuple[int, Awaitable[None]]:
+        streams = load("pellucid.io.aio", "pellucid's asyncio shell")
+        server = await streams.start_server(handle, "127.0.0.1", 0, config=self._server)
+        return server.sockets[0].getsockname()[1], server.serve_forever()
+
+
 def stack_for(name: str, scenario: Scenario, material: Any) -> Stack:
     """The stack of that name."""
     if name == "plain":
         return Stack()
     if name == "ssl":
         return StdlibStack(scenario, material)
+    if name == "pellucid":
+        return OwnStack(scenario, material)
     raise BenchError(f"no socket stack for {name}")

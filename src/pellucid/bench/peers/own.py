@@ -92,6 +92,11 @@ class OwnPair(Pair):
         self._server = pellucid.ServerConfig(identities=(identity,), **believed, **common)
         self._resuming: tuple[Any, Any] = (None, None)
 
+    @property
+    def configs(self) -> tuple[Any, Any]:
+        """The client's and the server's configuration, for real sockets."""
+        return self._client, self._server
+
     def client(self, session: Any = None) -> OwnEndpoint:
         config = self._client
         if session is not None:
@@ -116,7 +121,7 @@ def _policy(scenario: Scenario) -> Any:
     from pellucid.crypto.suites import legacy_suites, suite_named
     from pellucid.wire.codepoints import NamedGroup
 
-    suite = suite_named(scenario.suite)
+    suite = suite_named(scenario.suite, legacy=True)
     version = 0x0304 if scenario.tls13 else 0x0303
     groups: tuple[int, ...] = (
         getattr(NamedGroup, scenario.group, None) or getattr(NamedGroup, scenario.group.lower()),
@@ -152,3 +157,7 @@ class OwnPeer(Peer):
 
     def pair(self, scenario: Scenario, material: Material) -> OwnPair:
         return OwnPair(scenario, material)
+
+    def watched(self, scenario: Scenario, material: Material, observer: Any) -> OwnPair:
+        """The same with somebody who looks."""
+        return OwnPair(scenario, material, observer)

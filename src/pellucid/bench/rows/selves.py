@@ -24,15 +24,15 @@ _TRANSFERS = 8
 
 def _watched(peer: Any) -> Subject:
     """Handshakes that a trace remembers."""
-    from pellucid.glass.trace import Tracer
+    from pellucid.glass.trace import Trace
 
     class Fresh:
         """A new trace for each connection, so that none of them grows."""
 
         def open(self, role: str, name: str | None) -> Any:
-            return Tracer().open(role, name)
+            return Trace().open(role, name)
 
-    pair = peer.pair(TLS13, material_for(TLS13), observer=Fresh())
+    pair = peer.watched(TLS13, material_for(TLS13), Fresh())
     return partial(handshakes, pair, None)
 
 

@@ -1,0 +1,171 @@
+"""The regression guard on speed: calls per handshake and per record, against a recorded budget.
+
+Time cannot be tested on a shared machine; the number of calls can. Under `sys.setprofile` every
+Python and C function call of one side counts as one. A change that needs more calls than
+budget.toml grants fails here; whoever means it records the budget anew and says why:
+
+    PELLUCID_RECORD_BUDGET=1 python -m pytest tests/bench/test_budget.py
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pellucid.bench.certs import material_for
+from pellucid.bench.peers import peer_named
+from pellucid.bench.peers.base import Endpoint, Pair, earlier_session, join
+from pellucid.bench.rows import ROWS
+from pellucid.bench.scenario import TLS13, Scenario
+
+BUDGET = Path(__file__).with_name("budget.toml")
+SLACK = 1.02  # another Python inlines a comprehension more or less
+HANDSHAKES = (
+    "tls13-ecdsa",
+    "tls13-rsa",
+    "tls13-mlkem",
+    "tls13-resume",
+    "tls13-mtls",
+    "tls12-ecdhe-rsa",
+    "tls12-static-rsa",
+    "tls12-resume",
+)
+RECORDS = {"16k": 16384, "1k": 1024, "100": 100, "64k": 65536}
+
+
+class Counter:
+    """Counts the calls made inside its `with` block."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def _event(self, frame: Any, event: str, argument: Any) -> None:
+        if event in ("call", "c_call"):
+            self.calls += 1
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._event)
+
+    def __exit__(self, *exception: object) -> None:
+        sys.setprofile(None)
+        self.calls -= 2  # __exit__ itself, and the setprofile that ends the count
+
+
+def scenario_of(row: str) -> Scenario:
+    """The scenario of a handshake row."""
+    enter: Any = ROWS[row].enter
+    scenario: Scenario = enter.args[0]
+    return scenario
+
+
+def count_handshake(pair: Pair, session: Any) -> dict[str, int]:
+    """The calls of each side, from its making to its last byte."""
+    mine, theirs = Counter(), Counter()
+    with mine:
+        client = pair.client(session)
+        flight = client.step(b"")
+    with theirs:
+        server = pair.server()
+    while flight:
+        with theirs:
+            flight = server.step(flight)
+        if flight:
+            with mine:
+                flight = client.step(flight)
+    assert client.done
+    assert server.done
+    return {"client": mine.calls, "server": theirs.calls}
+
+
+def count_record(client: Endpoint, server: Endpoint, size: int) -> dict[str, int]:
+    """The calls to seal and to open one message."""
+    data = bytes(size)
+    seal, open_ = Counter(), Counter()
+    with seal:
+        wire = client.seal(data)
+    with open_:
+        pieces = server.open(wire)
+    assert b"".join(pieces) == data
+    return {"seal": seal.calls, "open": open_.calls}
+
+
+def measure_handshake(row: str) -> dict[str, int]:
+    """A warm handshake: the configurations have been used before."""
+    scenario = scenario_of(row)
+    pair = peer_named("pellucid").pair(scenario, material_for(scenario))
+    session = earlier_session(pair) if scenario.resume else None
+    for _ in range(3):
+        join(pair.client(session), pair.server())
+    return count_handshake(pair, session)
+
+
+def measure_record(label: str) -> dict[str, int]:
+    """A warm record."""
+    pair = peer_named("pellucid").pair(TLS13, material_for(TLS13))
+    client, server = pair.client(), pair.server()
+    join(client, server)
+    for _ in range(3):
+        count_record(client, server, RECORDS[label])
+    return count_record(client, server, RECORDS[label])
+
+
+def check(name: str, measured: dict[str, int]) -> None:
+    """Compare with the budget, or record it."""
+    budget = tomllib.loads(BUDGET.read_text()) if BUDGET.exists() else {}
+    if os.environ.get("PELLUCID_RECORD_BUDGET"):
+        budget[name] = measured
+        head = "# Calls (Python and C) of one side, recorded by test_budget.py.\n"
+        sections = (
+            f"\n[{key}]\n" + "".join(f"{k} = {v}\n" for k, v in budget[key].items()) for key in sorted(budget)
+        )
+        BUDGET.write_text(head + "".join(sections))
+        return
+    granted = budget[name]
+    over = {side: (calls, granted[side]) for side, calls in measured.items() if calls > granted[side] * SLACK}
+    assert not over, f"{name} makes more calls than its budget grants (calls, budget): {over}"
+
+
+@pytest.mark.parametrize("row", HANDSHAKES)
+def test_a_handshake_keeps_to_its_budget(row: str) -> None:
+    check(row, measure_handshake(row))
+
+
+@pytest.mark.parametrize("label", RECORDS)
+def test_a_record_keeps_to_its_budget(label: str) -> None:
+    check(f"record-{label}", measure_record(label))
+
+
+def test_the_counter_counts_every_call_and_no_other() -> None:
+    counter = Counter()
+
+    def work() -> None:
+        len("")
+
+    with counter:
+        pass
+    empty = counter.calls
+    with counter:
+        work()
+    assert empty == 0
+    assert counter.calls == 2
+
+
+def test_counts_do_not_vary() -> None:
+    first, second = measure_record("16k"), measure_record("16k")
+    assert first == second
+
+
+def test_a_budget_that_is_exceeded_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    small = tmp_path / "budget.toml"
+    small.write_text("[record-16k]\nseal = 1\nopen = 1\n")
+    monkeypatch.setattr(sys.modules[__name__], "BUDGET", small)
+    monkeypatch.delenv("PELLUCID_RECORD_BUDGET", raising=False)
+    failing: Callable[[], None] = lambda: check("record-16k", {"seal": 10, "open": 1})  # noqa: E731
+    with pytest.raises(AssertionError, match="more calls than its budget"):
+        failing()
