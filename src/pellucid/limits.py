@@ -17,6 +17,8 @@ MAX_RSA_BITS = 8192  # Go 8192 (CVE-2023-29409); rustls 8192
 MAX_INTERMEDIATES = 8  # cryptography's default max_chain_depth; rustls-webpki 6
 MAX_SIGNATURE_CHECKS = 100  # on the way to one path: rustls-webpki 100, Go 100
 MAX_NAME_CHECKS = 2**18  # names times constraints: rustls-webpki 250,000, Go 250,000
+MAX_OCSP_RESPONSE = 2**16 - 1  # Go crypto/tls and NSS take what the message holds; real ones have 0.5-2 KiB
+MAX_CLOCK_SKEW = 300  # seconds, for OCSP responses and CRLs: OpenSSL's OCSP_check_validity default, NSS a day
 MAX_TICKET = 2**16 - 1  # RFC 8446 4.6.1
 
 MAX_EMPTY_RECORDS = 32  # BoringSSL 32, rustls 32, Go 16 useless records

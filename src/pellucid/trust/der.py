@@ -44,3 +44,16 @@ def public_key_info(tbs_certificate: bytes) -> bytes:
         _, _, at = element(tbs_certificate, at)
     _, _, end = element(tbs_certificate, at)
     return tbs_certificate[at:end]
+
+
+def public_key_bits(tbs_certificate: bytes) -> bytes:
+    """The bits of the subject's public key, without tag, length and unused-bits byte (RFC 6960 4.1.1).
+
+    Raises:
+        ValueError: the certificate cannot be read.
+    """
+    info = public_key_info(tbs_certificate)
+    _, algorithm, _ = element(info, 0)
+    _, _, at = element(info, algorithm)
+    _, start, end = element(info, at)
+    return info[start + 1 : end]

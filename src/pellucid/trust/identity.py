@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from cryptography import x509
@@ -17,8 +18,10 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from pellucid.crypto.signatures import kind_of, schemes_for
 from pellucid.errors import Reason, TLSError, UsageError
-from pellucid.trust.loading import Source, load_certificates, load_key, read
+from pellucid.trust.loading import Source, load_certificates, load_key, read, write_private
 from pellucid.trust.names import Address, matches, normal_name
+
+_FILE_NAMES = str.maketrans({"*": "_", ":": "-", "/": "-"})
 
 
 @runtime_checkable
@@ -271,6 +274,38 @@ class Identity:
             UsageError: the key is a signer's (`Reason.BAD_CONFIG`).
         """
         return self.key_pem() + self.chain_pem()
+
+    def write(
+        self, folder: str | os.PathLike[str], stem: str | None = None, *, overwrite: bool = False
+    ) -> tuple[Path, Path]:
+        """Write `STEM.pem` (the chain) and `STEM-key.pem` (readable by the owner only) into a folder.
+
+        Args:
+            folder: made if it is not there.
+            stem: by default the first name.
+            overwrite: whether files that are there may be replaced.
+
+        Returns:
+            The paths of the two files.
+
+        Raises:
+            UsageError: they are there already, cannot be written, or the key is a signer's.
+        """
+        place = Path(folder)
+        stem = stem or (self.names or ("certificate",))[0].replace("*", "_").replace(":", "-").replace(
+            "/", "-"
+        )
+        certificate, key = place / f"{stem}.pem", place / f"{stem}-key.pem"
+        secret = self.key_pem()
+        if key.exists() and not overwrite:
+            raise UsageError(Reason.BAD_CONFIG, f"{str(key)!r} is there already")
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            write_private(key, secret)
+            certificate.write_bytes(self.chain_pem())
+        except OSError as error:
+            raise UsageError(Reason.BAD_CONFIG, f"the folder {str(place)!r}: {error.strerror}") from error
+        return certificate, key
 
     def chain_pem(self) -> bytes:
         """The certificates in PEM, leaf first."""

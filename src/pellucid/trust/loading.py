@@ -159,6 +159,14 @@ def load_key(source: Source, password: bytes | str | None = None) -> Any:
         raise UsageError(Reason.BAD_KEY_FILE, f"the private key could not be read: {error}") from error
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read (mode 0600), from its first byte on."""
+    path.unlink(missing_ok=True)  # an old file would keep its old mode
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
 def _key_block(data: bytes) -> bytes:
     """The first PEM block that is a private key; certificates and EC PARAMETERS may stand before it."""
     at = 0

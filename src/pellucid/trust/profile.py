@@ -13,6 +13,7 @@ through `ExtensionPolicy`; the diagnosis calls it again to say which rule was br
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -36,6 +37,7 @@ ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 SIGN = "sign"  # TLS 1.3, (EC)DHE: the key signs; RFC 8446 4.4.2.2, RFC 5246 7.4.2
 ENCIPHER = "encipher"  # static RSA: the key decrypts; RFC 5246 7.4.2
 
+_EPOCH = datetime(1970, 1, 1)
 _PURPOSES = {
     SERVER: "to authenticate servers",
     CLIENT: "to authenticate clients",
@@ -52,6 +54,43 @@ class Fault(NamedTuple):
 
     reason: Reason
     detail: str
+
+
+class Check(NamedTuple):
+    """One thing that was checked, on which certificate of the path (0 is the leaf), and the outcome.
+
+    `reason` is the reason to refuse for, if it did not pass.
+    """
+
+    what: str
+    passed: bool
+    detail: str
+    certificate: int = 0
+    reason: Reason | None = None
+
+
+class Question:
+    """What a chain is asked: by which profile, for which name, when, for which purpose.
+
+    Attributes:
+        profile: "webpki", "rfc5280" or "insecure".
+        name: the host name or address asked for; None for a client's chain.
+        now: seconds since 1970; `moment` is the same as a datetime in UTC without a zone.
+        wanted: the extended key usage: `SERVER` or `CLIENT`.
+        use: "sign" or "encipher".
+    """
+
+    __slots__ = ("moment", "name", "now", "profile", "use", "wanted")
+
+    def __init__(
+        self, profile: str, name: str | None, now: float, wanted: x509.ObjectIdentifier, use: str
+    ) -> None:
+        self.profile = profile
+        self.name = name
+        self.now = now
+        self.moment = _EPOCH + timedelta(seconds=int(now))
+        self.wanted = wanted
+        self.use = use
 
 
 class RuleBroken(Exception):

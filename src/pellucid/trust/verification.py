@@ -8,11 +8,12 @@ diagnosis goes over the chain again in Python, slowly, to say why in words.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -26,12 +27,15 @@ from pellucid.trust.loading import Source, load_certificates, load_many
 from pellucid.trust.names import normal_name
 from pellucid.trust.profile import (
     CLIENT,
+    ENCIPHER,
     PROFILES,
     RFC5280,
     SERVER,
     SIGN,
     WEBPKI,
+    Check,
     Fault,
+    Question,
     key_fault,
     leaf_names_fault,
     policies,
@@ -42,7 +46,6 @@ from pellucid.trust.profile import (
 
 Note = Callable[..., None]
 
-_EPOCH = datetime(1970, 1, 1)
 _MUST_STAPLE = bytes.fromhex("06082b06010505070118")  # the OID of RFC 7633 in DER
 _INSECURE = (
     "who issued the certificate, and whether anyone trusts them",
@@ -51,15 +54,6 @@ _INSECURE = (
     "whether it was revoked",
     "what its key may be used for",
 )
-
-
-class Check(NamedTuple):
-    """One thing that was checked: what, on which certificate of the path (0 is the leaf), and the outcome."""
-
-    what: str
-    passed: bool
-    detail: str
-    certificate: int = 0
 
 
 class Verified:
@@ -252,6 +246,19 @@ class Trust:
         return self._set_aside
 
     @property
+    def fingerprint(self) -> bytes:
+        """32 bytes that stand for these rules: a session made under others is not resumed under them."""
+        digest = hashlib.sha256(self.profile.encode())
+        for anchor in self.anchors:
+            digest.update(anchor.public_bytes(Encoding.DER))
+        return digest.digest()
+
+    @property
+    def subjects(self) -> tuple[bytes, ...]:
+        """The anchors' names, DER, as a server lists them when it asks for a client certificate."""
+        return tuple(anchor.subject.public_bytes() for anchor in self.anchors)
+
+    @property
     def verifies(self) -> bool:
         """False for `Trust.insecure()` only."""
         return self.profile != "insecure"
@@ -286,20 +293,20 @@ class Trust:
         """
         peer = tuple(chain)
         leaf, others = _parse(peer)
-        subject = _subject(name)
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
-        moment = _EPOCH + timedelta(seconds=int(now))
+        subject = _subject(name)
+        if usage not in (SIGN, ENCIPHER):
+            raise UsageError(Reason.BAD_CONFIG, f"{usage!r} is no usage: there are 'sign' and 'encipher'")
+        question = Question(self.profile, name, now, SERVER, usage)
         builder = self._builders.get((SERVER, usage)) or self._builder(SERVER, usage)
         try:
             path: Sequence[x509.Certificate] = (
-                builder.time(moment).build_server_verifier(subject).verify(leaf, others)
+                builder.time(question.moment).build_server_verifier(subject).verify(leaf, others)
             )
         except VerificationError as error:
-            path = self._second_look(peer, leaf, others, name, now, SERVER, usage, error, note)
-        except ValueError as error:  # the name has no form that the verifier takes
-            raise UsageError(Reason.BAD_NAME, f"{name!r}: {error}") from error
-        return self._conclude(path, peer, leaf, name, now, SERVER, usage, ocsp, stapling_asked, note)
+            path = self._second_look(peer, leaf, others, question, error, note)
+        return self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
 
     def verify_client(
         self,
@@ -324,15 +331,15 @@ class Trust:
         leaf, others = _parse(peer)
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
-        moment = _EPOCH + timedelta(seconds=int(now))
+        question = Question(self.profile, None, now, CLIENT, SIGN)
         builder = self._builders.get((CLIENT, SIGN)) or self._builder(CLIENT, SIGN)
         try:
             path: Sequence[x509.Certificate] = (
-                builder.time(moment).build_client_verifier().verify(leaf, others).chain
+                builder.time(question.moment).build_client_verifier().verify(leaf, others).chain
             )
         except VerificationError as error:
-            path = self._second_look(peer, leaf, others, None, now, CLIENT, SIGN, error, note)
-        return self._conclude(path, peer, leaf, None, now, CLIENT, SIGN, ocsp, False, note)
+            path = self._second_look(peer, leaf, others, question, error, note)
+        return self._conclude(path, peer, leaf, question, ocsp, False, note)
 
     def __repr__(self) -> str:
         return f"<Trust in {self.label} ({self.profile})>"
@@ -371,30 +378,27 @@ class Trust:
         path: Sequence[x509.Certificate],
         peer: tuple[bytes, ...],
         leaf: x509.Certificate,
-        name: str | None,
-        now: float,
-        wanted: x509.ObjectIdentifier,
-        use: str,
+        question: Question,
         ocsp: bytes | None,
         stapling_asked: bool,
         note: Note | None,
     ) -> Verified:
-        """What the verifier leaves open: the leaf's key, and revocation."""
+        """What the verifier leaves open: the leaf's key, the Forum's small print, and revocation."""
         key = public_key_of(leaf)
         fault = key if isinstance(key, Fault) else key_fault(key, self.profile)
         if fault is None and self.profile == WEBPKI:
-            fault = serial_fault(leaf) or (leaf_names_fault(leaf) if wanted == SERVER else None)
+            fault = serial_fault(leaf) or (leaf_names_fault(leaf) if question.wanted == SERVER else None)
             if fault is None and self._set_aside:
                 fault = next((why for anchor, why in self._set_aside if anchor in path), None)
-        if fault is not None:
-            self._refuse(fault, peer, leaf, name, now, wanted, use, note)
-        if self.crls or ocsp is not None or (stapling_asked and _MUST_STAPLE in peer[0]):
-            self._check_revocation(path, peer, now, ocsp, stapling_asked)
         checks: tuple[Check, ...] = ()
         if note is not None:
             from pellucid.trust.diagnosis import report
 
-            checks = report(self, path, name, now, wanted, use, note)
+            checks = report(path, question, note)
+        if fault is not None:
+            raise _refusal(fault, peer)
+        if self.crls or ocsp is not None or (stapling_asked and _MUST_STAPLE in peer[0]):
+            checks += self._revocation(path, peer, question, ocsp, stapling_asked, note)
         return Verified(path, peer, leaf, key, self.profile, checks)
 
     def _second_look(
@@ -402,53 +406,38 @@ class Trust:
         peer: tuple[bytes, ...],
         leaf: x509.Certificate,
         others: list[x509.Certificate],
-        name: str | None,
-        now: float,
-        wanted: x509.ObjectIdentifier,
-        use: str,
+        question: Question,
         error: VerificationError,
         note: Note | None,
     ) -> Sequence[x509.Certificate]:
         """The verifier refused: say why, unless all it minds is an Ed25519 or Ed448 signature."""
         from pellucid.trust.diagnosis import explain
 
-        outcome = explain(self, leaf, others, name, now, wanted, use, str(error), note)
+        outcome = explain(self, leaf, others, question, str(error), note)
         if isinstance(outcome, Fault):
             raise _refusal(outcome, peer) from error
         return outcome
 
-    def _refuse(
-        self,
-        fault: Fault,
-        peer: tuple[bytes, ...],
-        leaf: x509.Certificate,
-        name: str | None,
-        now: float,
-        wanted: x509.ObjectIdentifier,
-        use: str,
-        note: Note | None,
-    ) -> None:
-        if note is not None:
-            note("check", what=fault.reason.label, passed=False, detail=fault.detail, certificate=0)
-        raise _refusal(fault, peer)
-
-    def _check_revocation(
+    def _revocation(
         self,
         path: Sequence[x509.Certificate],
         peer: tuple[bytes, ...],
-        now: float,
+        question: Question,
         ocsp: bytes | None,
         stapling_asked: bool,
-    ) -> None:
+        note: Note | None,
+    ) -> tuple[Check, ...]:
         from pellucid.trust import revocation
 
-        fault = revocation.must_staple_fault(path[0], ocsp) if stapling_asked else None
-        if fault is None and ocsp is not None:
-            fault = revocation.ocsp_fault(ocsp, path, now)
-        if fault is None and self.crls:
-            fault = revocation.crl_fault(self.crls, path, now)
-        if fault is not None:
-            raise _refusal(fault, peer)
+        checks = revocation.check(path, question.now, ocsp, stapling_asked, self.crls)
+        if note is not None:
+            from pellucid.trust.diagnosis import tell
+
+            tell(checks, note)
+        for check in checks:
+            if check.reason is not None:
+                raise _refusal(Fault(check.reason, check.detail), peer)
+        return checks
 
     def _believe_anyway(self, peer: tuple[bytes, ...], leaf: x509.Certificate, note: Note | None) -> Verified:
         key = public_key_of(leaf)
