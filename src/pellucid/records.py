@@ -403,7 +403,7 @@ class ReadHalf:
                         self._skip(length)
                         continue
                     raise
-                if self.skip:
+                if self.skip and not self.skip_plain:
                     self.skip = 0  # the first record that opens ends the refused early data
             if self.note is not None:
                 wire = buffer[pos:stop]

@@ -174,7 +174,7 @@ class Handshake:
         opening = Opening13(suite.aead, key, iv, epoch)
         limit = self.policy.record_size_limit
         if limit is not None and epoch != EARLY and self.conn._size_limit_agreed:
-            opening.max_inner = limit
+            opening.max_inner = limit + 1  # RFC 8449 4: the content type counts too
         self.read.protection = opening
         self.conn._read_secret = traffic.secret
         if self.note is not None:
