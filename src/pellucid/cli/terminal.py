@@ -1,0 +1,158 @@
+"""What the commands print, and where: data and asked-for output on stdout, the rest on stderr.
+
+Colours only on a terminal, never when NO_COLOR is set (https://no-color.org), always with
+--color always or FORCE_COLOR. A pipe gets plain text in 80 columns; a stream that cannot encode
+the box-drawing characters gets ASCII.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from pellucid.glass import ladder
+from pellucid.glass.failure import Failure
+from pellucid.glass.ladder import Line
+from pellucid.glass.model import Story
+from pellucid.glass.show import wrap
+
+#: The drawing's styles, as rich names them. They read well on dark and on light.
+STYLES = {
+    "title": "bold",
+    "client": "bold cyan",
+    "server": "bold magenta",
+    "both": "bold green",
+    "tells": "italic",
+    "number": "bold yellow",
+    "bar": "bright_black",
+    "clear": "yellow",
+    "sealed": "green",
+    "label": "bright_black",
+    "value": "",
+    "hex": "blue",
+    "secret": "red",
+    "good": "bold green",
+    "bad": "bold red",
+    "skipped": "yellow",
+    "then": "bright_black",
+    "now": "green",
+    "why": "italic green",
+    "quiet": "bright_black",
+}
+_MOST_COLUMNS = 80
+
+
+class Terminal:
+    """The two streams of a command, with its wishes about colour, JSON and noise."""
+
+    def __init__(
+        self, *, color: str = "auto", as_json: bool = False, quiet: bool = False, secrets: bool = False
+    ) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.secrets = secrets
+        self.out = _console(sys.stdout, color)
+        self.err = _console(sys.stderr, color)
+
+    @classmethod
+    def of_context(cls) -> Terminal:
+        """The terminal of the command that runs, or a plain one."""
+        context = click.get_current_context(silent=True)
+        found = context.obj if context is not None else None
+        return found if isinstance(found, Terminal) else cls(as_json="--json" in sys.argv)
+
+    # -- output --------------------------------------------------------------------------------------
+
+    def draw(self, lines: Iterable[Line], *, to: Console | None = None) -> None:
+        """Print styled lines as they are."""
+        console = to or self.out
+        fold = _only_ascii(console.file)
+        for line in lines:
+            text = Text()
+            for part, style in line:
+                text.append(ladder.to_ascii(part) if fold else part, STYLES.get(style, ""))
+            text.rstrip()
+            console.print(text, soft_wrap=True, highlight=False)
+
+    def story(self, story: Story, *, to: Console | None = None) -> None:
+        """Print a handshake: the ladder, or one JSON object for each step."""
+        if self.as_json:
+            self.objects(story.objects(secrets=self.secrets))
+            return
+        console = to or self.out
+        self.draw(ladder.draw(story, width=columns(console), secrets=self.secrets), to=console)
+
+    def objects(self, objects: Iterable[dict[str, Any]]) -> None:
+        """One JSON object a line on stdout."""
+        for item in objects:
+            print(json.dumps(item, ensure_ascii=False), flush=True)
+
+    def say(self, *spans: tuple[str, str] | str, to: Console | None = None) -> None:
+        """A line of narration, on stderr unless told otherwise; not with --quiet."""
+        if not self.quiet:
+            self.draw([[(span, "") if isinstance(span, str) else span for span in spans]], to=to or self.err)
+
+    # -- errors --------------------------------------------------------------------------------------
+
+    def failure(self, failure: Failure) -> None:
+        """The three parts; with --json an object on stdout too."""
+        if self.as_json:
+            self.objects([{"error": failure._asdict()}])
+        self.problem(failure.what, failure.why, failure.todo)
+
+    def problem(self, what: str, why: str, todo: str) -> None:
+        """What happened, why, what to do."""
+        width = columns(self.err) - 10
+        lines: list[Line] = []
+        for sign, label, text, style in (("✗ ", "", what, "bad"), ("  ", "why", why, ""), ("  ", "to do", todo, "")):
+            if not text:
+                continue
+            for part in wrap(text, width + (7 if not label else 0)):
+                lead: Line = [(sign, "bad")] if not label or sign == "" else [(sign, ""), (f"{label:<7}", "label")]
+                lines.append([*lead, (part, style)])
+                sign, label = "  ", " " if label else ""
+        self.draw(lines, to=self.err)
+
+
+def columns(console: Console) -> int:
+    """80, or less where the terminal is narrower."""
+    return min(console.width, _MOST_COLUMNS) if console.is_terminal else _MOST_COLUMNS
+
+
+def _console(file: TextIO, color: str) -> Console:
+    if color == "never" or (color == "auto" and os.environ.get("NO_COLOR")):
+        return Console(file=file, color_system=None, highlight=False, emoji=False, markup=False)
+    forced = True if color == "always" or os.environ.get("FORCE_COLOR") else None
+    system: Any = "auto"
+    if forced and not file.isatty():
+        system = "256"
+    return Console(
+        file=file, force_terminal=forced, color_system=system, highlight=False, emoji=False, markup=False
+    )
+
+
+def _only_ascii(file: Any) -> bool:
+    """Whether the stream cannot hold what the ladder is drawn with."""
+    try:
+        "│═▶✓…".encode(getattr(file, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+def table(rows: Sequence[tuple[str, str]], width: int, indent: int = 2) -> list[Line]:
+    """Labels and wrapped values as lines."""
+    label_width = max((len(label) for label, _ in rows), default=0) + 2
+    lines: list[Line] = []
+    for label, value in rows:
+        for part in wrap(value, width - label_width - indent):
+            lines.append([(" " * indent, ""), (f"{label:<{label_width}}", "label"), (part, "value")])
+            label = ""
+    return lines
