@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace as _replace
+from dataclasses import dataclass, field
+from dataclasses import replace as _replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -22,7 +23,9 @@ from pellucid.limits import MAX_CERTIFICATE_MESSAGE, MAX_PLAINTEXT, MAX_TICKET_L
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.resumption.tickets import ReplayGuard, SessionStore, TicketIssuer, TicketKeys
-from pellucid.wire.codepoints import CipherSuite as S, NamedGroup as G, SignatureScheme as Sig
+from pellucid.wire.codepoints import CipherSuite as S
+from pellucid.wire.codepoints import NamedGroup as G
+from pellucid.wire.codepoints import SignatureScheme as Sig
 
 if TYPE_CHECKING:
     from pellucid.events import Request
@@ -147,7 +150,9 @@ class Policy:
         if strange:
             raise UsageError(Reason.BAD_CONFIG, f"no such signature scheme here: {Sig.name_of(strange[0])}")
         if self.record_size_limit is not None and not 64 <= self.record_size_limit <= MAX_PLAINTEXT:
-            raise UsageError(Reason.BAD_CONFIG, "record_size_limit is 64 to 16,384 bytes (RFC 8449 section 4)")
+            raise UsageError(
+                Reason.BAD_CONFIG, "record_size_limit is 64 to 16,384 bytes (RFC 8449 section 4)"
+            )
         if self.max_fragment_length not in (None, 512, 1024, 2048, 4096):
             raise UsageError(Reason.BAD_CONFIG, "max_fragment_length is 512, 1024, 2048 or 4096")
         if not 64 <= self.max_send_fragment <= MAX_PLAINTEXT:
@@ -364,7 +369,9 @@ class ServerConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.client_auth not in ("none", "request", "require"):
-            raise UsageError(Reason.BAD_CONFIG, f'client_auth is "none", "request" or "require", not {self.client_auth!r}')
+            raise UsageError(
+                Reason.BAD_CONFIG, f'client_auth is "none", "request" or "require", not {self.client_auth!r}'
+            )
         if not 0 <= self.ticket_lifetime <= MAX_TICKET_LIFETIME:
             raise UsageError(Reason.BAD_CONFIG, "a ticket lives 604,800 seconds (seven days) at most")
         if self.max_early_data and self.replay_guard is None:
@@ -374,5 +381,3 @@ class ServerConfig(Config):
     def issuer(self) -> TicketIssuer:
         """What seals tickets."""
         return self.ticket_issuer or TicketKeys(random=self.random, clock=self.now)
-
-

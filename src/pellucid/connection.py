@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pellucid.config import ClientConfig, Config, ServerConfig
 from pellucid.crypto import schedule12, schedule13
@@ -67,12 +67,44 @@ class Connection:
     """What both roles share. Make a `ClientConnection` or a `ServerConnection`."""
 
     __slots__ = (
-        "__weakref__", "_ccs_allowed", "_ccs_seen", "_config", "_early_limit", "_early_received", "_early_sent",
-        "_empty", "_error", "_events", "_expected", "_exporter", "_facts", "_fragments", "_info", "_key_update_owed",
-        "_key_updates", "_master", "_name", "_note", "_own_chain", "_pha", "_read", "_read_closed", "_read_secret", "_request",
-        "_requests_refused", "_resumption", "_sending", "_size_limit_agreed", "_steps", "_tickets_seen", "_version",
-        "_warnings", "_write", "_write_closed", "_write_secret",
-    )  # fmt: skip
+        "__weakref__",
+        "_ccs_allowed",
+        "_ccs_seen",
+        "_config",
+        "_early_limit",
+        "_early_received",
+        "_early_sent",
+        "_empty",
+        "_error",
+        "_events",
+        "_expected",
+        "_exporter",
+        "_facts",
+        "_fragments",
+        "_info",
+        "_key_update_owed",
+        "_key_updates",
+        "_master",
+        "_name",
+        "_note",
+        "_own_chain",
+        "_pha",
+        "_read",
+        "_read_closed",
+        "_read_secret",
+        "_request",
+        "_requests_refused",
+        "_resumption",
+        "_sending",
+        "_size_limit_agreed",
+        "_steps",
+        "_tickets_seen",
+        "_version",
+        "_warnings",
+        "_write",
+        "_write_closed",
+        "_write_secret",
+    )
 
     client = False
 
@@ -87,7 +119,7 @@ class Connection:
         self._facts: dict[str, Any] = {"role": "client" if self.client else "server", "server_name": name}
         self._info: ConnectionInfo | None = None
         self._error: TLSError | None = None
-        self._steps: Generator[Any, Any, None] | None = None
+        self._steps: Any = None  # the generator of the handshake under way
         self._expected: Expect = _NOTHING
         self._request: Request | None = None
         self._fragments = b""
@@ -373,7 +405,9 @@ class Connection:
             if len(data) < 4:
                 return
             size = 4 + (data[1] << 16 | data[2] << 8 | data[3])
-            limit = self._config.max_certificate_message if data[0] in _CERTIFICATES else MAX_HANDSHAKE_MESSAGE
+            limit = (
+                self._config.max_certificate_message if data[0] in _CERTIFICATES else MAX_HANDSHAKE_MESSAGE
+            )
             if size - 4 > limit:
                 refuse(Reason.MESSAGE_TOO_LONG, f"{HandshakeType.name_of(data[0], 2)} of {size - 4} bytes")
             if len(data) < size:
@@ -398,9 +432,13 @@ class Connection:
         message.raw = raw
         self._step(message)
 
-    def _unexpected(self, kind: int) -> Any:
-        due = " or ".join(HandshakeType.name_of(k, 2) if k != CCS else "ChangeCipherSpec" for k in self._expected)
-        refuse(Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(kind, 2)} came, {due or 'nothing'} was due")
+    def _unexpected(self, kind: int) -> NoReturn:
+        due = " or ".join(
+            HandshakeType.name_of(k, 2) if k != CCS else "ChangeCipherSpec" for k in self._expected
+        )
+        refuse(
+            Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(kind, 2)} came, {due or 'nothing'} was due"
+        )
 
     def _step(self, value: Any) -> None:
         """Give `value` to the handshake and run it to its next wait."""

@@ -68,7 +68,7 @@ class ConnectionInfo:
 
     @property
     def version_name(self) -> str:
-        """"TLS 1.3" or "TLS 1.2"."""
+        """ "TLS 1.3" or "TLS 1.2"."""
         return ProtocolVersion.name_of(self.version).replace("_", " ", 1).replace("_", ".")
 
     @property

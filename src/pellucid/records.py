@@ -130,7 +130,16 @@ class Sealing13:
 class Opening13:
     """RFC 8446 section 5.2."""
 
-    __slots__ = ("_decrypt", "_iv", "_limit", "_sequence", "_shortest", "epoch", "max_ciphertext", "max_inner")
+    __slots__ = (
+        "_decrypt",
+        "_iv",
+        "_limit",
+        "_sequence",
+        "_shortest",
+        "epoch",
+        "max_ciphertext",
+        "max_inner",
+    )
 
     def __init__(self, aead: Aead, key: Secret, iv: bytes, epoch: int) -> None:
         self._decrypt = aead.make(key).decrypt
@@ -205,7 +214,17 @@ class Sealing12:
 class Opening12:
     """RFC 5246 section 6.2.3.3."""
 
-    __slots__ = ("_decrypt", "_explicit", "_fixed", "_iv", "_overhead", "_sequence", "epoch", "max_ciphertext", "max_inner")
+    __slots__ = (
+        "_decrypt",
+        "_explicit",
+        "_fixed",
+        "_iv",
+        "_overhead",
+        "_sequence",
+        "epoch",
+        "max_ciphertext",
+        "max_inner",
+    )
 
     def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
         self._decrypt = aead.make(key).decrypt
@@ -381,7 +400,8 @@ class ReadHalf:
                 refuse(Reason.WRONG_RECORD_VERSION, f"0x{header[1]:02x}{header[2]:02x}")
             if length > protection.max_ciphertext:
                 refuse(
-                    Reason.CIPHERTEXT_OVERFLOW if protection.epoch else Reason.RECORD_OVERFLOW, f"{length} bytes"
+                    Reason.CIPHERTEXT_OVERFLOW if protection.epoch else Reason.RECORD_OVERFLOW,
+                    f"{length} bytes",
                 )
             stop = pos + 5 + length
             if have < 5 + length:
@@ -393,7 +413,11 @@ class ReadHalf:
             if self.skip_plain and kind == APPLICATION_DATA:
                 self._skip(length)
                 continue
-            if protection.epoch and kind == CHANGE_CIPHER_SPEC and protection.max_ciphertext == MAX_CIPHERTEXT_13:
+            if (
+                protection.epoch
+                and kind == CHANGE_CIPHER_SPEC
+                and protection.max_ciphertext == MAX_CIPHERTEXT_13
+            ):
                 opened = (kind, bytes(payload))  # RFC 8446 section 5: never protected, to be dropped
             else:
                 try:

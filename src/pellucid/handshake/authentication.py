@@ -20,7 +20,8 @@ from pellucid.events import Request
 from pellucid.handshake.context import Handshake
 from pellucid.limits import MAX_CERTIFICATES
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import CertificateCompressionAlgorithm, ExtensionType as X, SignatureScheme
+from pellucid.wire.codepoints import CertificateCompressionAlgorithm, SignatureScheme
+from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.compression import compress, decompress
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import (
@@ -100,7 +101,9 @@ def certificate_message(
         if position == 0 and staple and identity.ocsp:
             extensions[X.status_request] = ext.CertificateStatusBody(1, identity.ocsp).encode()
         if position == 0 and scts and identity.scts:
-            extensions[X.signed_certificate_timestamp] = ext.SignedCertificateTimestamps(identity.scts).encode()
+            extensions[X.signed_certificate_timestamp] = ext.SignedCertificateTimestamps(
+                identity.scts
+            ).encode()
         entries.append(CertificateEntry(der, extensions))
     return Certificate(context, tuple(entries))
 
@@ -166,8 +169,6 @@ def check_certificate_verify(
     verify(scheme, key, message.signature, context + h.transcript.digest(), tls13=True, pss_key=pss_key)
     h.facts["signature_scheme"] = scheme
     h.decide("signature_scheme", scheme, "the signer's choice among ours", h.policy.signature_schemes)
-
-
 
 
 def believe_raw_key(h: Handshake, keys: Sequence[bytes], trusted: Sequence[bytes]) -> Any:

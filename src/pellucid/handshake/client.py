@@ -7,7 +7,6 @@ RFC 8446 sections 4.1.2 (ClientHello), 4.1.3 (ServerHello), 4.1.4 (HelloRetryReq
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterable
 
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig
@@ -15,14 +14,17 @@ from pellucid.crypto.groups import GROUPS, PrivateShare
 from pellucid.crypto.schedule13 import KeySchedule
 from pellucid.crypto.suites import HASHES, Suite
 from pellucid.errors import Reason, UsageError, refuse
+from pellucid.events import VerifyPeer
 from pellucid.handshake.client12 import client12
 from pellucid.handshake.client13 import client13
 from pellucid.handshake.context import Expect, Handshake, Steps
 from pellucid.records import EARLY, PlainSealing
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
+from pellucid.trust.names import normal_name
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import GREASE_VALUES, CipherSuite, ExtensionType as X, HandshakeType, NamedGroup
+from pellucid.wire.codepoints import GREASE_VALUES, CipherSuite, HandshakeType, NamedGroup
+from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import (
     DOWNGRADE_TO_11,
@@ -63,6 +65,7 @@ def client(h: Handshake) -> Steps:
     config = h.config
     if not isinstance(config, ClientConfig):
         raise UsageError(Reason.BAD_CONFIG, "a client needs a ClientConfig")
+    check_name(h, config)
     offer = Offer()
     send_client_hello(h, config, offer)
     hello: ServerHello = yield EXPECT_SERVER_HELLO
@@ -81,6 +84,16 @@ def client(h: Handshake) -> Steps:
         if offer.early is not None:
             refuse(Reason.RESUMED_WITH_OTHER_VERSION, "early data was offered, and TLS 1.2 is the answer")
         yield from client12(h, config, offer, hello)
+
+
+def check_name(h: Handshake, config: ClientConfig) -> None:
+    """A client that would verify must know whom; a name must be one (RFC 6066 section 3)."""
+    if h.name is not None:
+        normal_name(h.name)
+        return
+    excused = VerifyPeer in config.ask or config.psks or config.trusted_public_keys
+    if not excused and config.judge.verifies:
+        raise UsageError(Reason.BAD_CONFIG, "server_name is missing: for whom should the certificate be?")
 
 
 def check_version(h: Handshake, hello: ServerHello) -> int:
@@ -118,7 +131,10 @@ def send_client_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
     if offer.session12 is not None:
         session_id = offer.session12.session_id or random(32)
     for group in policy.shares if policy.tls13 else ():
-        sibling = next((s.classical for s in offer.shares.values() if s.classical and s.classical.group.code == group), None)
+        sibling = next(
+            (s.classical for s in offer.shares.values() if s.classical and s.classical.group.code == group),
+            None,
+        )
         offer.shares[group] = sibling or GROUPS[group].generate(random)
     suites = list(policy.suites)
     if policy.send_fallback_scsv:
@@ -139,14 +155,18 @@ def hello_extensions(h: Handshake, config: ClientConfig, offer: Offer) -> Extens
     """The extensions, in the order in which they are sent; pre_shared_key comes last, later."""
     policy = h.policy
     found: ExtensionMap = {}
-    if h.name is not None and config.send_server_name and not is_address(h.name):
-        found[X.server_name] = ext.ServerNameList((ext.ServerName(0, h.name.rstrip(".").encode("ascii")),)).encode()
+    if h.name is not None and config.send_server_name:
+        name = normal_name(h.name)
+        if isinstance(name, str):  # RFC 6066 3: no IP addresses
+            found[X.server_name] = ext.ServerNameList((ext.ServerName(0, name.encode()),)).encode()
     fixed = config.cache.get("hello")
     if fixed is None:
         fixed = config.cache["hello"] = fixed_extensions(config)
     found.update(fixed)
     if policy.tls12 and config.session_tickets:
-        found[X.session_ticket] = offer.session12.ticket if offer.session12 and not offer.session12.session_id else b""
+        found[X.session_ticket] = (
+            offer.session12.ticket if offer.session12 and not offer.session12.session_id else b""
+        )
     if policy.tls13:
         entries = [ext.KeyShareEntry(group, share.public) for group, share in offer.shares.items()]
         if policy.grease:
@@ -197,9 +217,13 @@ def fixed_extensions(config: ClientConfig) -> ExtensionMap:
         found[X.supported_versions] = ext.SupportedVersions(policy.versions).encode()
         found[X.psk_key_exchange_modes] = ext.PskKeyExchangeModes(policy.psk_modes).encode()
         if policy.certificate_compression:
-            found[X.compress_certificate] = ext.CertificateCompressionAlgorithms(policy.certificate_compression).encode()
+            found[X.compress_certificate] = ext.CertificateCompressionAlgorithms(
+                policy.certificate_compression
+            ).encode()
         if config.certificate_authorities:
-            found[X.certificate_authorities] = ext.CertificateAuthorities(config.certificate_authorities).encode()
+            found[X.certificate_authorities] = ext.CertificateAuthorities(
+                config.certificate_authorities
+            ).encode()
         if config.post_handshake_auth:
             found[X.post_handshake_auth] = b""
         if config.tickets is not None:
@@ -227,17 +251,6 @@ def add_grease(config: ClientConfig, found: ExtensionMap) -> None:
     rest = dict(found)
     found.clear()
     found.update({front: b"", **rest, back: b"\0"})
-
-
-def is_address(name: str) -> bool:
-    """Whether `name` is an IP address: those are not sent as server_name (RFC 6066 section 3)."""
-    if name[-1:].isdigit() or ":" in name:
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
-    return False
 
 
 def transmit_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:

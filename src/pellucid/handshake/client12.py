@@ -22,7 +22,15 @@ from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import CipherSuite, ExtensionType as X, HandshakeType, NamedGroup, SignatureScheme
+from pellucid.wire.codepoints import (
+    CipherSuite,
+    HandshakeType,
+    NamedGroup,
+    SignatureScheme,
+)
+from pellucid.wire.codepoints import (
+    ExtensionType as X,
+)
 from pellucid.wire.messages import (
     Certificate12,
     CertificateRequest12,
@@ -112,7 +120,13 @@ def read_extensions(h: Handshake, config: ClientConfig, offer: Offer, hello: Ser
     found = hello.extensions
     policy = h.policy
     ext.check_answers(found, ext.SH12, offer.hello.extensions)
-    for kind in (X.server_name, X.extended_master_secret, X.encrypt_then_mac, X.status_request, X.session_ticket):
+    for kind in (
+        X.server_name,
+        X.extended_master_secret,
+        X.encrypt_then_mac,
+        X.status_request,
+        X.session_ticket,
+    ):
         if kind in found:
             ext.Empty.decode(found[kind])
     info = found.get(X.renegotiation_info)
@@ -131,7 +145,9 @@ def read_extensions(h: Handshake, config: ClientConfig, offer: Offer, hello: Ser
     if X.record_size_limit in found:
         if X.max_fragment_length in found:
             refuse(Reason.BAD_RECORD_SIZE_LIMIT, "with max_fragment_length beside it")
-        agree_on_size(h, ext.RecordSizeLimit.decode(found[X.record_size_limit]).record_size_limit, tls13=False)
+        agree_on_size(
+            h, ext.RecordSizeLimit.decode(found[X.record_size_limit]).record_size_limit, tls13=False
+        )
     elif X.max_fragment_length in found:
         agree_on_fragments(h, found[X.max_fragment_length])
     scts = found.get(X.signed_certificate_timestamp)
@@ -161,7 +177,12 @@ def is_resumed(offer: Offer, session: Session, hello: ServerHello) -> bool:
 
 
 def resume(
-    h: Handshake, config: ClientConfig, keys: Keys12, session: Session, hello: ServerHello, agreed: frozenset[int]
+    h: Handshake,
+    config: ClientConfig,
+    keys: Keys12,
+    session: Session,
+    hello: ServerHello,
+    agreed: frozenset[int],
 ) -> Steps:
     """Figure 2: the server finishes first."""
     from pellucid.handshake.client13 import inherit
@@ -271,7 +292,9 @@ def verify_server(
     usage = "encipher" if keys.suite.kx == "RSA" else "sign"
     verified = yield from h.ask(
         question,
-        lambda: config.judge.verify_server(chain, h.name, config.now(), usage=usage, ocsp=ocsp, note=h.note),
+        lambda: config.judge.verify_server(
+            chain, h.name or "", config.now(), usage=usage, ocsp=ocsp, note=h.note
+        ),
     )
     h.facts.update(peer_chain=chain, verified_chain=verified.chain, ocsp_response=ocsp)
     check_key_kind(verified.leaf_key, keys.suite)
@@ -290,7 +313,7 @@ def check_key_kind(key: Any, suite: Suite) -> None:
 
 
 def read_key_exchange(h: Handshake, keys: Keys12, message: ServerKeyExchange, leaf_key: Any) -> Any:
-    """ServerKeyExchange in the suite's form (RFC 8422 section 5.4, RFC 4279 section 2, RFC 5489 section 2)."""
+    """ServerKeyExchange in the suite's form (RFC 8422 section 5.4, RFC 4279 and RFC 5489 section 2)."""
     kx = keys.suite.kx
     if kx == "PSK":
         return ServerKeyExchangePSK.decode(message.content)

@@ -31,7 +31,8 @@ from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import ExtensionType as X, HandshakeType, NamedGroup
+from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.codepoints import HandshakeType, NamedGroup
 from pellucid.wire.messages import (
     Certificate,
     CertificateRequest,
@@ -137,7 +138,9 @@ def check_hello_extensions(offer: Offer, hello: ServerHello) -> None:
             refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} may not stand in a ServerHello")
 
 
-def selected_psk(h: Handshake, offer: Offer, hello: ServerHello, suite: Suite) -> Session | PreSharedKey | None:
+def selected_psk(
+    h: Handshake, offer: Offer, hello: ServerHello, suite: Suite
+) -> Session | PreSharedKey | None:
     """RFC 8446 section 4.2.11: the server names one of our keys, and its suite must suit it."""
     from pellucid.handshake.client import psk_hash
 
@@ -196,7 +199,11 @@ def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecre
 
 
 def read_encrypted_extensions(
-    h: Handshake, config: ClientConfig, offer: Offer, message: EncryptedExtensions, psk: Session | PreSharedKey | None
+    h: Handshake,
+    config: ClientConfig,
+    offer: Offer,
+    message: EncryptedExtensions,
+    psk: Session | PreSharedKey | None,
 ) -> bool:
     """What the server agreed to (RFC 8446 section 4.3.1). Returns whether it takes our early data."""
     found = message.extensions
@@ -300,7 +307,9 @@ def server_authentication(h: Handshake, config: ClientConfig, offer: Offer) -> A
         question = VerifyPeer(peer.chain, h.name, peer.ocsp, peer.scts)
         verified = yield from h.ask(
             question,
-            lambda: config.judge.verify_server(peer.chain, h.name, config.now(), ocsp=peer.ocsp, note=h.note),
+            lambda: config.judge.verify_server(
+                peer.chain, h.name or "", config.now(), ocsp=peer.ocsp, note=h.note
+            ),
         )
         h.facts["peer_chain"] = peer.chain
         h.facts["verified_chain"] = verified.chain
@@ -340,7 +349,9 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
     scheme = choose_scheme(identity, schemes, h.policy.signature_schemes) if identity else None
     if identity is not None and scheme is None:
         identity = None
-    h.decide("certificate", None if identity is None else identity.kind, "the first that the server can verify")
+    h.decide(
+        "certificate", None if identity is None else identity.kind, "the first that the server can verify"
+    )
     send_certificate(
         h,
         identity,
@@ -355,7 +366,11 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
 
 
 def client_identity(
-    h: Handshake, config: ClientConfig, schemes: tuple[int, ...], authorities: tuple[bytes, ...], raw_key: bool
+    h: Handshake,
+    config: ClientConfig,
+    schemes: tuple[int, ...],
+    authorities: tuple[bytes, ...],
+    raw_key: bool,
 ) -> Identity | None:
     """The first identity that the server can verify; best one whose issuer it names."""
     usable = [
@@ -374,7 +389,11 @@ def client_identity(
 
 
 def finish(
-    h: Handshake, config: ClientConfig, schedule: KeySchedule, exporter: Secret, psk: Session | PreSharedKey | None
+    h: Handshake,
+    config: ClientConfig,
+    schedule: KeySchedule,
+    exporter: Secret,
+    psk: Session | PreSharedKey | None,
 ) -> None:
     """What outlives the handshake: exporters, resumption, post-handshake authentication."""
     from pellucid.handshake.client import session_binding
@@ -397,5 +416,3 @@ def inherit(h: Handshake, session: Session) -> None:
     h.facts["ocsp_response"] = session.ocsp_response or None
     h.facts["scts"] = session.scts
     h.facts["signature_scheme"] = session.signature_scheme or None
-
-

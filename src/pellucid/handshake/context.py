@@ -194,13 +194,16 @@ class Handshake:
     # -- small things that every generator does ----------------------------------------------------
 
     def decide(
-        self, what: str, chosen: Any, rule: str, offered: tuple[Any, ...] = (), acceptable: tuple[Any, ...] = ()
+        self,
+        what: str,
+        chosen: Any,
+        rule: str,
+        offered: tuple[Any, ...] = (),
+        acceptable: tuple[Any, ...] = (),
     ) -> None:
         """A choice was made (told to whoever looks)."""
         if self.note is not None:
-            self.note(
-                "decision", what=what, offered=offered, acceptable=acceptable, chosen=chosen, rule=rule
-            )
+            self.note("decision", what=what, offered=offered, acceptable=acceptable, chosen=chosen, rule=rule)
 
     def ask(self, request: Request, now: Callable[[], Any]) -> Generator[Request, Any, Any]:
         """Ask the application if it wants to be asked; otherwise answer by `now()`."""

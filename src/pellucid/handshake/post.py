@@ -19,7 +19,8 @@ from pellucid.records import APPLICATION, HANDSHAKE, Opening13, Sealing13
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import Alert, AlertLevel, ExtensionType as X, HandshakeType
+from pellucid.wire.codepoints import Alert, AlertLevel, HandshakeType
+from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import CertificateRequest, Finished, HelloRequest, KeyUpdate, NewSessionTicket
 
 if TYPE_CHECKING:
@@ -80,7 +81,13 @@ def receive_key_update(conn: Connection, message: KeyUpdate) -> None:
     conn._read.protection = opening
     conn._read_secret = traffic.secret
     if conn._note is not None:
-        conn._note("secret", name="next traffic secret", value=traffic.secret, how='HKDF-Expand-Label(., "traffic upd")', inputs={})
+        conn._note(
+            "secret",
+            name="next traffic secret",
+            value=traffic.secret,
+            how='HKDF-Expand-Label(., "traffic upd")',
+            inputs={},
+        )
         conn._note("keys", sent=False, epoch=opening.epoch, suite=suite.code, key=key, iv=Secret(iv))
     if message.request_update and not conn._write_closed:
         conn._key_update_owed = True  # the writing half answers, once, when it next writes
@@ -186,7 +193,9 @@ def request_certificate(conn: Connection) -> None:
     """Server: ask for the client's certificate now."""
     h: Handshake | None = conn._pha
     if h is None or conn._steps is not None:
-        raise UsageError(Reason.NOT_CONNECTED, "post-handshake authentication was not agreed on, or is under way")
+        raise UsageError(
+            Reason.NOT_CONNECTED, "post-handshake authentication was not agreed on, or is under way"
+        )
     conn._begin(await_certificate(h))
 
 

@@ -17,6 +17,7 @@ from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import ClientHello, NewSessionTicket
 
 if TYPE_CHECKING:
@@ -39,7 +40,13 @@ class Resumed:
     __slots__ = ("age_error", "binder", "index", "schedule", "session", "with_dhe")
 
     def __init__(
-        self, index: int, session: Session | None, schedule: KeySchedule, with_dhe: bool, age_error: float, binder: bytes
+        self,
+        index: int,
+        session: Session | None,
+        schedule: KeySchedule,
+        with_dhe: bool,
+        age_error: float,
+        binder: bytes,
     ) -> None:
         self.index = index
         self.session = session
@@ -87,7 +94,12 @@ def choose_psk(
             h.facts["psk_identity"] = identity.identity
         h.decide("psk", index, "the first that we know", tuple(range(len(offered.identities))))
         return Resumed(index, session, schedule, with_dhe, age_error, offered.binders[index])
-    h.decide("psk", None, "none of the client's keys is known or usable here", tuple(range(len(offered.identities))))
+    h.decide(
+        "psk",
+        None,
+        "none of the client's keys is known or usable here",
+        tuple(range(len(offered.identities))),
+    )
     return None
 
 
@@ -141,7 +153,13 @@ def server_binding(config: ServerConfig) -> bytes:
 
 
 def early_data_refusal(
-    h: Handshake, config: ServerConfig, hello: ClientHello, psk: Resumed | None, suite: Suite, *, retried: bool
+    h: Handshake,
+    config: ServerConfig,
+    hello: ClientHello,
+    psk: Resumed | None,
+    suite: Suite,
+    *,
+    retried: bool,
 ) -> str | None:
     """Why early data is not taken; None if it is (RFC 8446 sections 4.2.10 and 8)."""
     if X.early_data not in hello.extensions:
@@ -168,18 +186,22 @@ def early_data_refusal(
         why = "a client certificate is asked for"
     elif not config.replay_guard.first_time(hashlib.sha256(psk.binder).digest(), config.now()):
         why = "it was seen before, or might have been"
-    h.decide("early_data", "refused" if why else "accepted", why or "every rule of RFC 8446 4.2.10 and 8 holds")
+    h.decide(
+        "early_data", "refused" if why else "accepted", why or "every rule of RFC 8446 4.2.10 and 8 holds"
+    )
     return why
 
 
-def issue_tickets(h: Handshake, config: ServerConfig, resumption: Secret, psk: Resumed | None, count: int) -> None:
+def issue_tickets(
+    h: Handshake, config: ServerConfig, resumption: Secret, psk: Resumed | None, count: int
+) -> None:
     """NewSessionTicket, `count` times (RFC 8446 section 4.6.1)."""
     suite = h.suite
     if suite is None:
         return
     random = config.random
     facts = h.facts
-    extensions = {}
+    extensions: ExtensionMap = {}
     if config.max_early_data:
         extensions[X.early_data] = ext.MaxEarlyDataSize(config.max_early_data).encode()
     for number in range(count):

@@ -16,7 +16,8 @@ from pellucid.handshake.server13 import server13
 from pellucid.records import PlainSealing
 from pellucid.trust.names import why_not_a_host_name
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import CipherSuite, ExtensionType as X, HandshakeType
+from pellucid.wire.codepoints import CipherSuite, HandshakeType
+from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import ClientHello
 
 EXPECT_CLIENT_HELLO: Expect = {HandshakeType.client_hello: ClientHello}
@@ -91,7 +92,11 @@ def read_server_name(hello: ClientHello) -> str | None:
 
 def check_server_name(h: Handshake, config: ServerConfig) -> None:
     """Refuse a name that we have no certificate for, if the configuration says so."""
-    if config.require_server_name and config.identities and not any(i.matches(h.name) for i in config.identities):
+    if (
+        config.require_server_name
+        and config.identities
+        and not any(i.matches(h.name) for i in config.identities)
+    ):
         refuse(Reason.UNRECOGNIZED_NAME, h.name or "no name was given")
 
 
@@ -131,5 +136,7 @@ def choose_alpn(h: Handshake, config: ServerConfig, hello: ClientHello) -> str |
         refuse(Reason.NO_APPLICATION_PROTOCOL, f"the client offers {b', '.join(names).decode('latin-1')}")
     protocol = chosen.decode("latin-1")
     h.facts["alpn"] = protocol
-    h.decide("alpn", protocol, "the first of ours that the client offers", h.facts["offered_alpn"], config.alpn)
+    h.decide(
+        "alpn", protocol, "the first of ours that the client offers", h.facts["offered_alpn"], config.alpn
+    )
     return protocol

@@ -21,7 +21,15 @@ from pellucid.limits import MAX_CERTIFICATES
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import CipherSuite, ExtensionType as X, HandshakeType, NamedGroup, SignatureScheme
+from pellucid.wire.codepoints import (
+    CipherSuite,
+    HandshakeType,
+    NamedGroup,
+    SignatureScheme,
+)
+from pellucid.wire.codepoints import (
+    ExtensionType as X,
+)
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import (
     DOWNGRADE_TO_12,
@@ -299,7 +307,9 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
                 continue
             if suite.kx == "RSA":
                 return tell(h, hello, Choice12(suite, identity, 0, None))
-            scheme = next((s for s in h.policy.signature_schemes if s in schemes and s in identity.schemes12), None)
+            scheme = next(
+                (s for s in h.policy.signature_schemes if s in schemes and s in identity.schemes12), None
+            )
             if scheme is not None:
                 return tell(h, hello, Choice12(suite, identity, scheme, group))
             why = Reason.NO_COMMON_SIGNATURE_SCHEME
@@ -317,11 +327,22 @@ def candidates_for(h: Handshake, config: ServerConfig, given: Identity | None) -
 
 def tell(h: Handshake, hello: ClientHello, choice: Choice12) -> Choice12:
     """Tell the choices to whoever looks."""
-    h.decide("cipher_suite", choice.suite.code, "our first that suits the certificate", hello.cipher_suites, tuple(h.policy.suites))
+    h.decide(
+        "cipher_suite",
+        choice.suite.code,
+        "our first that suits the certificate",
+        hello.cipher_suites,
+        tuple(h.policy.suites),
+    )
     if choice.identity is not None:
         h.decide("certificate", choice.identity.kind, "by name, then by the suite's kind", (h.name,))
     if choice.scheme:
-        h.decide("signature_scheme", choice.scheme, "our first that fits the key and that the client takes", h.facts["peer_signature_schemes"])
+        h.decide(
+            "signature_scheme",
+            choice.scheme,
+            "our first that fits the key and that the client takes",
+            h.facts["peer_signature_schemes"],
+        )
     if choice.group is not None:
         h.decide("group", choice.group, "our first that the client knows", (), h.policy.groups12)
     return choice
@@ -442,7 +463,6 @@ def decrypt_pre_master(
 ) -> Any:
     """Static RSA: any fault in the ciphertext shows in the Finished only (RFC 5246 section 7.4.7.1)."""
     from pellucid.legacy import static_rsa
-    from pellucid.wire.messages import ClientKeyExchangeRSA
 
     sealed = ClientKeyExchangeRSA.decode(content).encrypted_pre_master_secret
     identity = choice.identity

@@ -32,7 +32,8 @@ from pellucid.limits import MAX_SKIPPED_EARLY_DATA
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import ExtensionType as X, HandshakeType, NamedGroup, SignatureScheme
+from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.codepoints import HandshakeType, NamedGroup, SignatureScheme
 from pellucid.wire.language import ExtensionMap, OpaqueVector, Struct, Uint16, field
 from pellucid.wire.messages import (
     RETRY_RANDOM,
@@ -144,9 +145,9 @@ def check_client_hello(hello: ClientHello) -> None:
     if X.pre_shared_key in found and next(reversed(found)) != X.pre_shared_key:
         refuse(Reason.PSK_NOT_LAST)
     if X.pre_shared_key not in found:
-        for kind in (X.signature_algorithms, X.supported_groups):
-            if kind not in found:
-                refuse(Reason.MISSING_EXTENSION, X.name_of(kind))
+        for needed in (X.signature_algorithms, X.supported_groups):
+            if needed not in found:
+                refuse(Reason.MISSING_EXTENSION, needed.name)
     if (X.key_share in found) != (X.supported_groups in found):
         refuse(Reason.MISSING_KEY_SHARE if X.supported_groups in found else Reason.MISSING_EXTENSION)
     for kind in found:
@@ -163,7 +164,13 @@ def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello) -> Suit
     from pellucid.handshake.server import ranked_suites
 
     suite = ranked_suites(h, config, hello, tls13=True)[0]
-    h.decide("cipher_suite", suite.code, "our first that the client offers", hello.cipher_suites, tuple(h.policy.suites))
+    h.decide(
+        "cipher_suite",
+        suite.code,
+        "our first that the client offers",
+        hello.cipher_suites,
+        tuple(h.policy.suites),
+    )
     return suite
 
 
@@ -194,7 +201,9 @@ def choose_group(h: Handshake, hello: ClientHello) -> tuple[int | None, bytes | 
     at_hand = [group for group in shared if group in shares]
     first = shared[0]
     group = first if not at_hand or (GROUPS[first].pq and not GROUPS[at_hand[0]].pq) else at_hand[0]
-    h.decide("group", group, "our first that the client knows, with a share at hand", offered, h.policy.groups)
+    h.decide(
+        "group", group, "our first that the client knows, with a share at hand", offered, h.policy.groups
+    )
     return group, shares.get(group)
 
 
@@ -371,9 +380,17 @@ def choose_certificate_types(
     can_show = {0 if identity.chain else RAW_PUBLIC_KEY for identity in config.identities} | {
         RAW_PUBLIC_KEY for identity in config.identities if RAW_PUBLIC_KEY in config.server_certificate_types
     }
-    rows = [(X.server_certificate_type, can_show & set(config.server_certificate_types), "server_certificate_type")]
+    rows = [
+        (
+            X.server_certificate_type,
+            can_show & set(config.server_certificate_types),
+            "server_certificate_type",
+        )
+    ]
     if config.client_auth != "none":
-        rows.append((X.client_certificate_type, set(config.client_certificate_types), "client_certificate_type"))
+        rows.append(
+            (X.client_certificate_type, set(config.client_certificate_types), "client_certificate_type")
+        )
     for kind, ours, fact in rows:
         if kind not in offered:
             continue
@@ -408,7 +425,9 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
     if config.client_auth != "none":
         send_certificate_request(h, config)
     question = SelectIdentity(h.name, schemes, authorities)
-    identity: Identity | None = yield from h.ask(question, lambda: server_identity(h, config, schemes, raw_key))
+    identity: Identity | None = yield from h.ask(
+        question, lambda: server_identity(h, config, schemes, raw_key)
+    )
     if identity is None:
         refuse(Reason.NO_IDENTITY)
     scheme = choose_scheme(identity, schemes, h.policy.signature_schemes)
@@ -462,7 +481,9 @@ def send_certificate_request(h: Handshake, config: ServerConfig, context: bytes 
     if names:
         extensions[X.certificate_authorities] = ext.CertificateAuthorities(names).encode()
     if policy.certificate_compression:
-        extensions[X.compress_certificate] = ext.CertificateCompressionAlgorithms(policy.certificate_compression).encode()
+        extensions[X.compress_certificate] = ext.CertificateCompressionAlgorithms(
+            policy.certificate_compression
+        ).encode()
     if config.request_client_ocsp:
         extensions[X.status_request] = b""
     h.facts["client_certificate_requested"] = True
@@ -492,7 +513,9 @@ def client_authentication(h: Handshake, config: ServerConfig, context: bytes = b
         question = VerifyPeer(peer.chain, None, peer.ocsp, peer.scts)
         verified = yield from h.ask(
             question,
-            lambda: trust.verify_client(peer.chain, config.now(), ocsp=peer.ocsp, note=h.note) if trust else None,
+            lambda: (
+                trust.verify_client(peer.chain, config.now(), ocsp=peer.ocsp, note=h.note) if trust else None
+            ),
         )
         h.facts["peer_chain"] = peer.chain
         h.facts["verified_chain"] = verified.chain

@@ -16,7 +16,9 @@ class SealingCbc:
 
     __slots__ = ("_cbc", "_sequence", "epoch")
 
-    def __init__(self, cbc: Cbc, key: bytes, mac_key: bytes, etm: bool, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, cbc: Cbc, key: bytes, mac_key: bytes, etm: bool, random: Callable[[int], bytes]
+    ) -> None:
         self._cbc = CbcSealing(key, mac_key, cbc.mac, encrypt_then_mac=etm, random=random)
         self._sequence = 0
         self.epoch = 1

@@ -13,14 +13,15 @@ from pellucid.wire.codepoints import (
     CertificateStatusType,
     CertificateType,
     ECPointFormat,
-    ExtensionType as X,
-    HandshakeType,
     MaxFragmentLength,
     NamedGroup,
     NameType,
     ProtocolVersion,
     PskKeyExchangeMode,
     SignatureScheme,
+)
+from pellucid.wire.codepoints import (
+    ExtensionType as X,
 )
 from pellucid.wire.language import (
     ExtensionMap,

@@ -19,9 +19,13 @@ exact end; lengths outside the declared range are refused; unknown numbers survi
 
 from __future__ import annotations
 
+# The methods of the wire types are WireType's, and documented there.
+# ruff: noqa: D102
+
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field as _dataclass_field
+from dataclasses import dataclass
+from dataclasses import field as _dataclass_field
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from pellucid.errors import PeerMisbehaved, Reason
@@ -387,8 +391,11 @@ class FieldSpec:
         self.default = default
 
 
-def field(wire: WireType, default: Any = _MISSING) -> Any:
-    """Declare a field of a `Struct`. `default` is for encoding; on the wire the field is always there."""
+def field(wire: WireType, default: Any = _MISSING, *, init: bool = True) -> Any:
+    """Declare a field of a `Struct`. `default` is for encoding; on the wire the field is always there.
+
+    `init` is for type checkers only.
+    """
     return FieldSpec(wire, default)
 
 

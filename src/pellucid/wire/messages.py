@@ -6,7 +6,7 @@ RFC 8879 section 4; RFC 6066 section 8; RFC 4279 and RFC 5489 (pre-shared keys i
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pellucid.wire.codepoints import (
     CertificateCompressionAlgorithm,
@@ -49,7 +49,8 @@ class HandshakeMessage(Struct):
 
     __slots__ = ("raw",)
     msg_type: ClassVar[int]
-    raw: bytes
+    if TYPE_CHECKING:
+        raw: bytes = field(Opaque(0), init=False)
 
     def to_handshake(self) -> bytes:
         """The message with its header: type in 1 byte, length in 3 (RFC 8446 section 4)."""
