@@ -109,8 +109,19 @@ class Handshake:
     """
 
     __slots__ = (
-        "certificate_types", "client_random", "config", "conn", "facts", "name", "note", "policy", "read", "suite", "transcript", "write",
-    )  # fmt: skip
+        "certificate_types",
+        "client_random",
+        "config",
+        "conn",
+        "facts",
+        "name",
+        "note",
+        "policy",
+        "read",
+        "suite",
+        "transcript",
+        "write",
+    )
 
     def __init__(self, conn: Connection, config: Config, name: str | None) -> None:
         self.conn = conn

@@ -434,7 +434,7 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
     if scheme is None:
         refuse(
             Reason.NO_COMMON_SIGNATURE_SCHEME,
-            f"the key is {identity.kind}, the client takes {', '.join(map(SignatureScheme.name_of, schemes))}",
+            f"a {identity.kind} key; the client takes {', '.join(map(SignatureScheme.name_of, schemes))}",
         )
     h.facts["own_chain"] = identity.chain
     h.decide("certificate", identity.kind, "by name, then by what the client can verify", (h.name,))

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 # The methods of the wire types are WireType's, and documented there.
 # ruff: noqa: D102
-
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
