@@ -106,7 +106,7 @@ def explain(
         seen[path] = examine(path, question)
         return sum(not check.passed for check in seen[path])
 
-    found = best_path(leaf, others, by_subject(trust.anchors), count)
+    found = best_path(leaf, others, by_subject(trust.anchors), trust.max_intermediates, count)
     path = found.certificates
     checks = seen[path] if path in seen else examine(path, question, anchored=False)
     if found.stop is not None:
@@ -247,6 +247,9 @@ class _Examination:
         may = f"its key may {what}" if usage else "it limits its key to no use"
         self.judge("key usage", leaf_usage_fault(usage, question.use, question.profile), may)
         purposes = self.value(x509.ExtendedKeyUsage)
+        if self.value(x509.NameConstraints) is not None:
+            why = "it limits names, which only an authority's certificate may"
+            self.judge("name constraints", Fault(Reason.CERTIFICATE_INVALID, why), "")
         role = "servers" if question.wanted == SERVER else "clients"
         purpose = f"it was issued to authenticate {role}" if purposes else "it is limited to no purpose"
         self.judge(
@@ -403,8 +406,11 @@ def _rank(reason: Reason | None) -> int:
 def _plain(verdict: str) -> str:
     """The verifier's words without its frame."""
     text = verdict.split(" (encountered processing", 1)[0]
-    for frame in ("validation failed: ", "candidates exhausted: "):
+    for frame in ("validation failed: ", "candidates exhausted: ", "invalid extension: "):
         text = text.removeprefix(frame)
+    oid, colon, rest = text.partition(": ")
+    if colon and oid.replace(".", "").isdigit():
+        text = f"{getattr(x509.ObjectIdentifier(oid), '_name', oid)}: {rest}"
     return text[:300]
 
 

@@ -75,6 +75,21 @@ def as_address(name: str) -> Address | None:
         return None
 
 
+def loose_address(text: str) -> Address | None:
+    """The address that a lax reader sees in this text: with leading zeros, in hexadecimal.
+
+    >>> loose_address("0x7f.0.0.01"), loose_address("::0001"), loose_address("a.test")
+    (IPv4Address('127.0.0.1'), IPv6Address('::1'), None)
+    """
+    if ":" in text:
+        return as_address(text)
+    try:
+        numbers = [int(part, 16 if part[:2].lower() == "0x" else 10) for part in text.split(".")]
+        return IPv4Address(bytes(numbers)) if len(numbers) == 4 else None
+    except ValueError:
+        return None
+
+
 def why_not_a_host_name(name: str) -> str:
     """Why this lower-case text is no host name (RFC 1123 2.1, RFC 1035 2.3.4); empty if it is one."""
     if not name:

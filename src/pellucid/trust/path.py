@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from pellucid.errors import Reason
-from pellucid.limits import MAX_INTERMEDIATES, MAX_SIGNATURE_CHECKS
+from pellucid.limits import MAX_SIGNATURE_CHECKS
 from pellucid.trust.profile import Fault
 
 _MAX_PATHS = 64  # that are looked at before the best of them is taken
@@ -32,8 +32,12 @@ class Walk:
     """One search from a leaf. It spends at most `MAX_SIGNATURE_CHECKS` signature checks."""
 
     def __init__(
-        self, anchors: dict[bytes, list[x509.Certificate]], others: Sequence[x509.Certificate]
+        self,
+        anchors: dict[bytes, list[x509.Certificate]],
+        others: Sequence[x509.Certificate],
+        max_intermediates: int,
     ) -> None:
+        self.longest = max_intermediates + 2
         self.anchors = anchors
         self.others = others
         self.left = MAX_SIGNATURE_CHECKS
@@ -45,8 +49,9 @@ class Walk:
         if last in self.anchors.get(_key(last.subject), ()):
             yield Path(path, None)
             return
-        if len(path) > MAX_INTERMEDIATES + 1:
-            yield Path(path, Fault(Reason.CERTIFICATE_INVALID, "the chain is longer than the limit"))
+        if len(path) >= self.longest:
+            why = f"there are more than {self.longest - 2} certificates between the leaf and an anchor"
+            yield Path(path, Fault(Reason.CERTIFICATE_CHAIN_TOO_LONG, why))
             return
         wanted = _key(last.issuer)
         trusted = self.anchors.get(wanted, [])
@@ -117,6 +122,7 @@ def best_path(
     leaf: x509.Certificate,
     others: Sequence[x509.Certificate],
     anchors: dict[bytes, list[x509.Certificate]],
+    max_intermediates: int,
     faults: Callable[[tuple[x509.Certificate, ...]], int],
 ) -> Path:
     """The path to speak about: one that reaches an anchor with the fewest faults, or the longest.
@@ -125,11 +131,12 @@ def best_path(
         leaf: the peer's own certificate.
         others: what else it sent, in any order.
         anchors: the trusted certificates by subject; see `by_subject`.
+        max_intermediates: how many certificates may stand between the leaf and an anchor.
         faults: how many rules a path that reaches an anchor breaks.
     """
     best: Path | None = None
     fewest = -1
-    for count, path in enumerate(Walk(anchors, others).paths((leaf,))):
+    for count, path in enumerate(Walk(anchors, others, max_intermediates).paths((leaf,))):
         if count >= _MAX_PATHS:
             break
         if path.stop is None:

@@ -36,6 +36,8 @@ def server_end_point(leaf: bytes) -> bytes:
     except UnsupportedAlgorithm:
         algorithm = None
     if algorithm is None:
-        raise UsageError(Reason.NO_SUCH_BINDING, "the certificate's signature has no single hash (RFC 5929 4.1)")
+        raise UsageError(
+            Reason.NO_SUCH_BINDING, "the certificate's signature has no single hash (RFC 5929 4.1)"
+        )
     name = "sha256" if algorithm.name in ("md5", "sha1") else algorithm.name
     return hashlib.new(name, leaf).digest()

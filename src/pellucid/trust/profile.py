@@ -12,7 +12,7 @@ through `ExtensionPolicy`; the diagnosis calls it again to say which rule was br
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy
 from pellucid.crypto.signatures import CURVES, kind_of
 from pellucid.errors import Reason
 from pellucid.limits import MAX_RSA_BITS, MIN_RSA_BITS
+from pellucid.trust.names import loose_address
 
 WEBPKI = "webpki"
 RFC5280 = "rfc5280"
@@ -164,7 +165,12 @@ def leaf_purpose_fault(
 
 
 def leaf_names_fault(certificate: x509.Certificate) -> Fault | None:
-    """BR 7.1.4.3: a common name repeats one of the names; 3.2.2.6: no wildcard for a whole top level."""
+    """BR 7.1.4.3: a common name that repeats one of the names does so letter by letter; 3.2.2.6: no
+    wildcard for a whole top level.
+
+    The common name decides nothing here. But it is what people are shown: one that writes a name
+    in another way than the subjectAltName does, or in letters that only look like it, misleads.
+    """
     try:
         san = _value(certificate.extensions, x509.SubjectAlternativeName)
         common_names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -173,18 +179,29 @@ def leaf_names_fault(certificate: x509.Certificate) -> Fault | None:
     if san is None:
         return None
     hosts = san.get_values_for_type(x509.DNSName)
-    if common_names:
-        names = hosts + [str(address) for address in san.get_values_for_type(x509.IPAddress)]
-        for name in common_names:
-            if name.value not in names:
-                why = f"its common name {str(name.value)[:80]!r} is none of its names"
-                return Fault(Reason.CERTIFICATE_INVALID, why)
+    names = {*hosts, *map(str, san.get_values_for_type(x509.IPAddress))}
+    for name in common_names:
+        if name.value not in names and _misleads(str(name.value), names):
+            why = f"its common name {str(name.value)[:80]!r} is none of its names, but could be taken for one"
+            return Fault(Reason.CERTIFICATE_INVALID, why)
     for host in hosts:
         if host.startswith("*.") and "." not in host[2:]:
-            return Fault(
-                Reason.CERTIFICATE_INVALID, f"the wildcard {host!r} stands for a whole top-level domain"
-            )
+            why = f"the wildcard {host!r} stands for a whole top-level domain"
+            return Fault(Reason.CERTIFICATE_INVALID, why)
     return None
+
+
+def _misleads(common_name: str, names: Collection[str]) -> bool:
+    """Whether a common name that is none of the names is one in another spelling, or an IDN."""
+    if " " in common_name or not ("." in common_name or ":" in common_name):
+        return False  # no name of a host
+    lower = common_name.lower()
+    if not common_name.isascii() or any(label.startswith("xn--") for label in lower.split(".")):
+        return True
+    address = loose_address(common_name)
+    if address is not None:
+        return str(address) != common_name
+    return lower in {name.lower() for name in names}
 
 
 def leaf_ca_fault(constraints: x509.BasicConstraints | None) -> Fault | None:
@@ -303,6 +320,7 @@ def policies(
     if strict:
         return leaf, ca.may_be_present(x509.SubjectKeyIdentifier, Criticality.NON_CRITICAL, ca_ski)
     leaf = leaf.may_be_present(x509.BasicConstraints, agnostic, constraints)
+    leaf = leaf.require_not_present(x509.NameConstraints)
     if wanted == SERVER:
         leaf = leaf.require_present(x509.SubjectAlternativeName, agnostic, None)
     ca = ca.require_present(x509.BasicConstraints, agnostic, None)

@@ -17,6 +17,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
@@ -46,6 +47,7 @@ from pellucid.trust.profile import (
 
 Note = Callable[..., None]
 
+_SHA256 = SHA256()
 _MUST_STAPLE = bytes.fromhex("06082b06010505070118")  # the OID of RFC 7633 in DER
 _INSECURE = (
     "who issued the certificate, and whether anyone trusts them",
@@ -96,7 +98,8 @@ class Verified:
     @property
     def chain(self) -> tuple[bytes, ...]:
         """The verified path in DER, leaf to anchor; empty if nothing was verified."""
-        return tuple(certificate.public_bytes(Encoding.DER) for certificate in self._path)
+        above = self._path[1:]
+        return (*self.peer[: len(self._path[:1])], *(each.public_bytes(Encoding.DER) for each in above))
 
     @property
     def pss_key(self) -> bool:
@@ -125,16 +128,20 @@ class Trust:
         profile: "webpki", "rfc5280" or "insecure".
         label: where the anchors are from, for people to read.
         crls: certificate revocation lists to ask, objects of `cryptography`.
+        vetted: whether a platform chose the anchors, so that "webpki" takes them as they are.
+        max_intermediates: how many certificates may stand between the leaf and the anchor.
     """
 
     __slots__ = (
         "_anchors",
         "_builders",
+        "_fingerprint",
         "_load",
         "_set_aside",
         "_store",
         "crls",
         "label",
+        "max_intermediates",
         "profile",
         "vetted",
     )
@@ -147,17 +154,20 @@ class Trust:
         label: str,
         vetted: bool = False,
         crls: Iterable[x509.CertificateRevocationList] = (),
+        max_intermediates: int = MAX_INTERMEDIATES,
     ) -> None:
         """Use `system`, `from_pem`, `of` or `insecure` instead."""
         self._load = load
         self._anchors: tuple[x509.Certificate, ...] | None = None
         self._set_aside: tuple[tuple[x509.Certificate, Fault], ...] = ()
         self._store: Store | None = None
+        self._fingerprint: bytes | None = None
         self._builders: dict[tuple[x509.ObjectIdentifier, str], PolicyBuilder] = {}
         self.profile = profile
         self.label = label
         self.vetted = vetted
         self.crls = tuple(crls)
+        self.max_intermediates = max_intermediates
 
     # -- making one ------------------------------------------------------------------------------
 
@@ -179,6 +189,7 @@ class Trust:
         *,
         profile: str = RFC5280,
         crls: Iterable[Source | x509.CertificateRevocationList] = (),
+        max_intermediates: int = MAX_INTERMEDIATES,
     ) -> Trust:
         """Authorities (or single certificates) that the user names: PEM, DER, files, folders, or a list.
 
@@ -188,6 +199,7 @@ class Trust:
                 the system's.
             crls: certificate revocation lists, PEM or DER. A certificate that its issuer's list
                 names is refused; a certificate without a list of its issuer's is not.
+            max_intermediates: how many certificates may stand between the leaf and the anchor.
 
         Raises:
             UsageError: nothing could be read (`Reason.BAD_KEY_FILE`), or no such profile.
@@ -197,7 +209,13 @@ class Trust:
         label = (
             str(sources) if isinstance(sources, str) and "-----BEGIN" not in sources else "named authorities"
         )
-        return cls.of(load_many(sources), profile=profile, label=label, crls=load_crls(crls))
+        return cls.of(
+            load_many(sources),
+            profile=profile,
+            label=label,
+            crls=load_crls(crls),
+            max_intermediates=max_intermediates,
+        )
 
     @classmethod
     def of(
@@ -207,8 +225,9 @@ class Trust:
         profile: str = RFC5280,
         label: str = "named authorities",
         crls: Iterable[x509.CertificateRevocationList] = (),
+        max_intermediates: int = MAX_INTERMEDIATES,
     ) -> Trust:
-        """Certificates that are trusted: objects of `cryptography`, DER or PEM.
+        """Certificates that are trusted: objects of `cryptography`, DER or PEM. See `from_pem`.
 
         Raises:
             UsageError: there are none (a trust that trusts nobody is a mistake), or no such profile.
@@ -220,7 +239,9 @@ class Trust:
         anchors = tuple(load_many(certificates))
         if not anchors:
             raise UsageError(Reason.BAD_CONFIG, "a trust without any certificate would refuse everybody")
-        return cls(lambda: anchors, profile=profile, label=label, crls=crls)
+        return cls(
+            lambda: anchors, profile=profile, label=label, crls=crls, max_intermediates=max_intermediates
+        )
 
     @classmethod
     def insecure(cls) -> Trust:
@@ -246,17 +267,21 @@ class Trust:
         return self._set_aside
 
     @property
-    def fingerprint(self) -> bytes:
-        """32 bytes that stand for these rules: a session made under others is not resumed under them."""
-        digest = hashlib.sha256(self.profile.encode())
-        for anchor in self.anchors:
-            digest.update(anchor.public_bytes(Encoding.DER))
-        return digest.digest()
+    def subjects(self) -> tuple[bytes, ...]:
+        """The names of the anchors in DER, each once: what a server asks a client for (RFC 8446 4.2.4)."""
+        return tuple(dict.fromkeys(anchor.subject.public_bytes() for anchor in self.anchors))
 
     @property
-    def subjects(self) -> tuple[bytes, ...]:
-        """The anchors' names, DER, as a server lists them when it asks for a client certificate."""
-        return tuple(anchor.subject.public_bytes() for anchor in self.anchors)
+    def fingerprint(self) -> bytes:
+        """32 bytes that differ where the anchors, the profile or the lists differ: binds a session to a trust."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256(self.profile.encode())
+            for each in sorted(anchor.fingerprint(_SHA256) for anchor in self.anchors):
+                digest.update(each)
+            for each in sorted(crl.fingerprint(_SHA256) for crl in self.crls):
+                digest.update(each)
+            self._fingerprint = digest.digest()
+        return self._fingerprint
 
     @property
     def verifies(self) -> bool:
@@ -367,7 +392,7 @@ class Trust:
         builder = (
             PolicyBuilder()
             .store(self._stored())
-            .max_chain_depth(MAX_INTERMEDIATES)
+            .max_chain_depth(self.max_intermediates)
             .extension_policies(ee_policy=leaf_policy, ca_policy=ca_policy)
         )
         self._builders[wanted, use] = builder
@@ -413,7 +438,10 @@ class Trust:
         """The verifier refused: say why, unless all it minds is an Ed25519 or Ed448 signature."""
         from pellucid.trust.diagnosis import explain
 
-        outcome = explain(self, leaf, others, question, str(error), note)
+        try:
+            outcome = explain(self, leaf, others, question, str(error), note)
+        except ValueError as unreadable:  # the library parses lazily: a name may turn out to be garbage
+            raise _refusal(Fault(Reason.BAD_CERTIFICATE, str(unreadable)), peer) from unreadable
         if isinstance(outcome, Fault):
             raise _refusal(outcome, peer) from error
         return outcome
