@@ -273,7 +273,7 @@ class Trust:
 
     @property
     def fingerprint(self) -> bytes:
-        """32 bytes that differ where the anchors, the profile or the lists differ: binds a session to a trust."""
+        """32 bytes that stand for anchors, profile and lists: they bind a session to this trust."""
         if self._fingerprint is None:
             digest = hashlib.sha256(self.profile.encode())
             for each in sorted(anchor.fingerprint(_SHA256) for anchor in self.anchors):
