@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 
 from pellucid.errors import TLSError
 from pellucid.glass.trace import Fact, Trace
+from pellucid.limits import MAX_CERTIFICATE_MESSAGE
 from pellucid.wire import messages as m
 from pellucid.wire.codepoints import CipherSuite, ExtensionType, HandshakeType, ProtocolVersion
+from pellucid.wire.compression import decompress
 from pellucid.wire.extensions import BODY, HRR, SH12
 from pellucid.wire.language import Struct
 
@@ -161,12 +163,28 @@ def _camel(name: str) -> str:
 
 
 def chain_of(message: Message) -> tuple[bytes, ...]:
-    """The certificates in a Certificate message of either version, DER, leaf first."""
-    if isinstance(message.body, m.Certificate):
-        return tuple(entry.cert_data for entry in message.body.certificate_list)
-    if isinstance(message.body, m.Certificate12):
-        return tuple(message.body.certificate_list)
+    """The certificates in a Certificate message of any version, compressed or not: DER, leaf first."""
+    body = message.body
+    if isinstance(body, m.CompressedCertificate):
+        body = _decompressed(body)
+    if isinstance(body, m.Certificate):
+        return tuple(entry.cert_data for entry in body.certificate_list)
+    if isinstance(body, m.Certificate12):
+        return tuple(body.certificate_list)
     return ()
+
+
+def _decompressed(message: m.CompressedCertificate) -> m.Certificate | None:
+    """What RFC 8879 packed; None where it cannot be unpacked."""
+    size = message.uncompressed_length
+    if size > MAX_CERTIFICATE_MESSAGE:
+        return None
+    try:
+        return m.Certificate.decode(
+            decompress(message.algorithm, message.compressed_certificate_message, size)
+        )
+    except TLSError:
+        return None
 
 
 def load(der: bytes) -> x509.Certificate | None:

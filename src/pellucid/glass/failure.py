@@ -123,6 +123,26 @@ ALERTS: dict[int, tuple[str, str]] = {
     ),
 }
 
+#: What a browser (Chromium) says on its warning page for the same fault.
+BROWSER: dict[Reason, str] = {
+    Reason.SELF_SIGNED: "NET::ERR_CERT_AUTHORITY_INVALID",
+    Reason.UNKNOWN_CA: "NET::ERR_CERT_AUTHORITY_INVALID",
+    Reason.NOT_A_CA: "NET::ERR_CERT_AUTHORITY_INVALID",
+    Reason.CERTIFICATE_EXPIRED: "NET::ERR_CERT_DATE_INVALID",
+    Reason.CERTIFICATE_NOT_YET_VALID: "NET::ERR_CERT_DATE_INVALID",
+    Reason.WRONG_HOST_NAME: "NET::ERR_CERT_COMMON_NAME_INVALID",
+    Reason.CERTIFICATE_TAMPERED: "NET::ERR_CERT_INVALID",
+    Reason.CA_USED_AS_LEAF: "NET::ERR_CERT_INVALID",
+    Reason.WRONG_KEY_USAGE: "ERR_SSL_KEY_USAGE_INCOMPATIBLE",
+    Reason.WRONG_EXTENDED_KEY_USAGE: "NET::ERR_CERT_INVALID",
+    Reason.WEAK_CERTIFICATE_KEY: "NET::ERR_CERT_WEAK_KEY",
+    Reason.WEAK_CERTIFICATE_SIGNATURE: "NET::ERR_CERT_WEAK_SIGNATURE_ALGORITHM",
+    Reason.NAME_CONSTRAINTS: "NET::ERR_CERT_NAME_CONSTRAINT_VIOLATION",
+    Reason.CERTIFICATE_REVOKED: "NET::ERR_CERT_REVOKED",
+    Reason.CERTIFICATE_INVALID: "NET::ERR_CERT_INVALID",
+    Reason.BAD_CERTIFICATE: "NET::ERR_CERT_INVALID",
+}
+
 _NAMED = {"cipher_suite": CipherSuite, "group": NamedGroup, "signature_scheme": SignatureScheme}
 _DECISION_OF = {
     Reason.UNSUPPORTED_PROTOCOL: "version",
@@ -165,8 +185,15 @@ def _refused(error: TLSError, trace: Trace | None) -> Failure:
     if error.alert is not None and not isinstance(error, UsageError):
         told = f"The peer was told so with the alert {Alert.name_of(int(error.alert), 2)}."
     rule = "" if reason.section == "-" else f"The rule: {reason.section}."
-    why = " ".join(filter(None, [why, told, rule])) or "Nothing more is known."
+    browser = (
+        f'A browser warns "Your connection is not private" ({BROWSER[reason]}).' if _warns(error) else ""
+    )
+    why = " ".join(filter(None, [why, told, browser, rule])) or "Nothing more is known."
     return Failure(reason.label, what, why, reason.way_out or _way_out(error))
+
+
+def _warns(error: TLSError) -> bool:
+    return isinstance(error, CertificateRefused) and error.reason in BROWSER
 
 
 def _peer_refused(error: PeerRefused, trace: Trace | None) -> Failure:

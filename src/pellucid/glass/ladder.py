@@ -27,7 +27,7 @@ STYLES = (
 )  # fmt: skip
 
 WIDTH = 80
-_LABEL = 17
+_LABEL = 19
 _CHECK = 26
 #: For terminals and files that cannot hold the box-drawing characters: one column for one column.
 _ASCII = str.maketrans("│├┤╞╡─═▶◀✓✗–…·╵⏎", "|||||-=><+x-~..$")

@@ -15,6 +15,8 @@ from pellucid.glass.failure import Failure
 from pellucid.glass.show import Row
 from pellucid.glass.words import TITLES, Change
 
+APPLICATION_DATA = "application data"
+
 
 class Arrow(NamedTuple):
     """Something that crosses the wire. `size` in bytes; `sealed` when it is encrypted."""
@@ -36,10 +38,11 @@ class Box(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A check: passed, failed, or (None) not made."""
+    """A check: passed, failed, or (None) not made. A digest sums up checks that JSON has one by one."""
 
     passed: bool | None
     detail: str
+    digest: bool = False
 
 
 class Both(NamedTuple):
@@ -65,7 +68,12 @@ class Step:
         """Every value of the step by name, for JSON."""
         found: dict[str, Any] = {}
         messages: list[dict[str, Any]] = []
+        data: list[dict[str, Any]] = []
         for item in self.items:
+            if isinstance(item, Arrow) and item.name == APPLICATION_DATA:
+                said = {row.key: show.plain(row.value, secrets=secrets) for row in item.rows}
+                data.append({"from": item.sender, "bytes": item.size, **said})
+                continue
             if isinstance(item, Arrow):
                 messages.append(
                     {"message": item.name, "from": item.sender, "bytes": item.size, "encrypted": item.sealed}
@@ -74,6 +82,8 @@ class Step:
                 _put(found, row, secrets)
         for row in self.extra:
             _put(found, row, secrets)
+        if data:
+            found["data"] = data
         if messages:
             found["messages"] = messages
         return found
@@ -83,6 +93,8 @@ def _put(found: dict[str, Any], row: Row, secrets: bool) -> None:
     """Add a row. Checks gather under "checks"; a name that comes again makes a list."""
     value = row.value
     if isinstance(value, Mark):
+        if value.digest:
+            return
         check = {"what": row.label, "passed": value.passed, "detail": value.detail}
         found.setdefault("checks", []).append(check)
         return

@@ -10,8 +10,9 @@ from typing import Any
 
 from cryptography import x509
 
-from pellucid.errors import PeerRefused, Reason, TLSError
+from pellucid.errors import CertificateRefused, PeerRefused, Reason, TLSError
 from pellucid.glass.decode import Message, Reader, chain_of, key_text, load, name_text, names_of, version_name
+from pellucid.glass.failure import BROWSER
 from pellucid.glass.show import Names, Row
 from pellucid.glass.trace import Fact
 from pellucid.wire import messages as m
@@ -55,7 +56,7 @@ def of_message(reader: Reader, message: Message) -> tuple[Row, ...]:
             return tuple(_client_hello(reader, message))
         case m.ServerHello():
             return tuple(_server_hello(reader, message))
-        case m.Certificate() | m.Certificate12():
+        case m.Certificate() | m.Certificate12() | m.CompressedCertificate():
             return tuple(chain([message])) or (Row("certificate", "none"),)
         case m.EncryptedExtensions():
             return tuple(_extensions(reader, message))
@@ -183,6 +184,8 @@ def error_of(fact: Fact) -> TLSError:
     if not isinstance(reason, Reason):
         reason = Reason.INTERNAL
     alert = fact.fields.get("alert")
+    if reason in BROWSER:
+        return CertificateRefused(reason, fact.fields.get("detail") or "", alert=alert)
     if reason is Reason.PEER_ALERT and alert is not None:
         return PeerRefused(int(alert))
     return TLSError(reason, fact.fields.get("detail") or "", alert=alert)

@@ -37,6 +37,12 @@ class Names(tuple[str, ...]):
     __slots__ = ()
 
 
+class Said(bytes):
+    """Application data: shown as text on the screen and in JSON."""
+
+    __slots__ = ()
+
+
 #: A list longer than this is shortened on the screen; JSON has all of it.
 _LISTED = 6
 
@@ -45,7 +51,7 @@ def style_of(value: Any) -> str:
     """Which style a value is drawn in: "secret", "hex" or "value"."""
     if isinstance(value, Secret | Hidden):
         return "secret"
-    return "hex" if isinstance(value, bytes) else "value"
+    return "hex" if isinstance(value, bytes) and not isinstance(value, Said) else "value"
 
 
 def lines_of(value: Any, width: int, *, secrets: bool = False) -> list[str]:
@@ -60,6 +66,8 @@ def lines_of(value: Any, width: int, *, secrets: bool = False) -> list[str]:
         return grouped(value.reveal()) if secrets else [short(value)]
     if isinstance(value, Hidden):
         return [short(value)]
+    if isinstance(value, Said):
+        return wrap(printable(value), width)
     if isinstance(value, bytes):
         return grouped(value) if len(value) <= WHOLE else ends(value)
     if isinstance(value, Names):
@@ -80,6 +88,8 @@ def plain(value: Any, *, secrets: bool = False) -> Any:
         return value.reveal().hex() if secrets else short(value)
     if isinstance(value, Hidden):
         return short(value)
+    if isinstance(value, Said):
+        return value.decode("utf-8", "replace")
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, list | tuple):

@@ -11,8 +11,8 @@ from pellucid.errors import Reason
 from pellucid.glass import rows
 from pellucid.glass.decode import Message, Reader, version_name
 from pellucid.glass.failure import explain
-from pellucid.glass.model import Arrow, Both, Box, Mark, Step, Story
-from pellucid.glass.show import Row, printable
+from pellucid.glass.model import APPLICATION_DATA, Arrow, Both, Box, Mark, Step, Story
+from pellucid.glass.show import Row, Said, listing
 from pellucid.glass.trace import Fact, Hidden, Trace
 from pellucid.glass.words import CHANGES, ORDER, STEPS, TAUGHT
 from pellucid.secret import Secret
@@ -155,21 +155,37 @@ class _Teller:
             return
         checks = self._checks(self.client)
         if checks:
-            step.items.append(Box("client", "", tuple(checks)))
+            step.items.append(Box("client", "", (*checks, *self._checks_above(self.client))))
+            step.extra += self._checks(self.client, above=True)
         elif self.client is None and any(m.type == T.certificate for m in self.messages):
             step.items.append(
                 Box("client", "The client checks the certificate on its side, unseen from here.")
             )
 
-    def _checks(self, trace: Trace | None) -> list[Row]:
+    def _checks(self, trace: Trace | None, *, above: bool = False) -> list[Row]:
+        """The checks of the server's own certificate, and of the anchor; or those of the chain above."""
         if trace is None:
             return []
         found = []
         for fact in trace.of("check"):
-            passed, detail = fact.fields["passed"], fact.fields.get("detail") or ""
-            skipped = not passed and detail == "not checked"
-            found.append(Row(str(fact.fields["what"]), Mark(None if skipped else bool(passed), detail)))
+            what, passed, detail = (fact.fields.get(name) for name in ("what", "passed", "detail"))
+            number = fact.fields.get("certificate") or 0
+            if bool(number and what != "anchor") is above:
+                skipped = not passed and detail == "not checked"
+                label = f"{what}, certificate {number + 1}" if above else str(what)
+                found.append(Row(label, Mark(None if skipped else bool(passed), detail or "")))
         return found
+
+    def _checks_above(self, trace: Trace | None) -> list[Row]:
+        """The checks of the chain above in a line, or the ones that failed."""
+        marks = self._checks(trace, above=True)
+        failed = [
+            Row(row.label, row.value._replace(digest=True)) for row in marks if row.value.passed is False
+        ]
+        if failed or not marks:
+            return failed
+        names = dict.fromkeys(row.label.split(",")[0] for row in marks)
+        return [Row("authorities above", Mark(True, listing(list(names)), digest=True))]
 
     def _chain_rows(self) -> list[Row]:
         return rows.chain([m for m in self.messages if m.sender == "server"])
@@ -194,13 +210,10 @@ class _Teller:
         group = self._group()
         secret = self._one_side("client", "shared_secret")
         if group and secret is not None:
-            step.items.append(
-                Box(
-                    "client",
-                    f"Its {group} private key and the server's public key make the shared secret.",
-                    (Row("group", group), Row("shared secret", secret)),
-                )
-            )
+            text = f"Its {group} private key and the server's public key make the shared secret."
+            if "MLKEM" in group:
+                text = "A hybrid: one half from the curve's two public keys, the other sent by the server, encapsulated."
+            step.items.append(Box("client", text, (Row("group", group), Row("shared secret", secret))))
         elif group:
             step.items.append(
                 Box("both", f"Two {group} public keys crossed the wire; neither private key did.")
@@ -247,11 +260,19 @@ class _Teller:
         )
         inputs = [name.replace("_", " ") for name in fact.fields["inputs"]]
         text = f"master secret = {_call(fact.fields['how'], inputs)}"
+        if "session hash" in inputs:
+            text += " (a hash of every message so far, both randoms included: RFC 7627)"
         step.items.append(Box("both", text, (Row("master secret", master),)))
+        step.extra += [Row(f"{side} random", value) for side, value in self._randoms()]
         block = self._key_rows(1)
         if block:
             text = 'key block = PRF(master secret, "key expansion", server random, client random)'
             step.items.append(Box("both", text, tuple(block)))
+
+    def _randoms(self) -> list[tuple[str, bytes]]:
+        types = {T.client_hello: "client", T.server_hello: "server"}
+        hellos = [m for m in self.messages if m.type in types and m.body is not None]
+        return [(types[T(m.type)], m.body.random) for m in hellos]
 
     def _key_rows(self, epoch: int) -> list[Row]:
         """The keys and IVs of `epoch`, as each side has them."""
@@ -429,9 +450,9 @@ def _data_arrow(sender: str, fact: Fact) -> Arrow:
     size = fact.fields.get("size", len(wire))
     found = []
     if isinstance(plaintext, bytes):
-        found.append(Row("in clear", printable(bytes(plaintext))))
+        found.append(Row("in clear", Said(plaintext)))
     found.append(Row("on the wire", bytes(wire)))
-    return Arrow(sender, "application data", size, True, tuple(found))
+    return Arrow(sender, APPLICATION_DATA, size, True, tuple(found))
 
 
 def _secret(value: bytes | Hidden) -> Secret | Hidden:
