@@ -64,7 +64,12 @@ def group(name: str, table: dict[str, tuple[str, str]], help: str, epilog: Seque
     """A group of commands from a table."""
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
     return LazyGroup(
-        name, table=table, help=help, no_args_is_help=True, context_settings=settings, epilog="\n".join(epilog)
+        name,
+        table=table,
+        help=help,
+        no_args_is_help=True,
+        context_settings=settings,
+        epilog="\n".join(epilog),
     )
 
 

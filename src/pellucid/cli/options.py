@@ -120,11 +120,12 @@ trust_options = _bundle(
     "trust",
     click.option(
         "--ca", "--cacert", "ca", multiple=True, metavar="FILE|DIR|system|certifi",
-        help="Whom to trust; may be repeated. A file or folder of your own is judged by RFC 5280, the system's "
-        "authorities by the web's stricter rules.  [default: system]",
+        help="Whom to trust; may be repeated. Files and folders of your own are judged by RFC 5280, "
+        "the system's authorities by the web's stricter rules.  [default: system]",
     ),
     click.option(
-        "-k", "--insecure", is_flag=True, help="Go on without verifying the certificate, and say what was not checked."
+        "-k", "--insecure", is_flag=True,
+        help="Go on without verifying the certificate, and say what was not checked."
     ),
 )  # fmt: skip
 
@@ -134,7 +135,9 @@ identity_options = _bundle(
     click.option("--cert", metavar="FILE", help="Our certificate chain, PEM."),
     click.option("--key", metavar="FILE", help="Its private key, PEM.  [default: in the --cert file]"),
     click.option(
-        "--key-password", metavar="TEXT", help="The key's password; env:NAME and file:PATH keep it out of sight."
+        "--key-password",
+        metavar="TEXT",
+        help="The key's password; env:NAME and file:PATH keep it out of sight.",
     ),
 )
 
@@ -153,17 +156,23 @@ negotiation_options = _bundle(
     click.option("--tlsv1.2", "tlsv1_2", is_flag=True, help="TLS 1.2 or later."),
     click.option("--tlsv1.3", "tlsv1_3", is_flag=True, help="TLS 1.3 or later."),
     click.option("--tls-max", metavar="VERSION", help="This version at most."),
-    click.option("--suites", "--ciphers", metavar="LIST", help="Cipher suites, by IANA's or OpenSSL's names."),
+    click.option(
+        "--suites", "--ciphers", metavar="LIST", help="Cipher suites, by IANA's or OpenSSL's names."
+    ),
     click.option("--groups", "--curves", metavar="LIST", help="Key exchange groups, best first."),
     click.option("--sigalgs", metavar="LIST", help="Signature schemes, best first."),
     click.option("--alpn", metavar="LIST", help="Application protocols, best first."),
-    click.option("--policy", metavar="NAME", help="A named policy: default, modern, museum.  [default: default]"),
+    click.option(
+        "--policy", metavar="NAME", help="A named policy: default, modern, museum.  [default: default]"
+    ),
 )
 
 network_options = _bundle(
     NetworkFlags,
     "network",
-    click.option("--timeout", type=float, default=30.0, metavar="SECONDS", show_default=True, help="For each wait."),
+    click.option(
+        "--timeout", type=float, default=30.0, metavar="SECONDS", show_default=True, help="For each wait."
+    ),
     click.option("-4", "--ipv4", "ipv4", is_flag=True, help="IPv4 only."),
     click.option("-6", "--ipv6", "ipv6", is_flag=True, help="IPv6 only."),
 )
@@ -175,7 +184,11 @@ output_options = _bundle(
     click.option("-q", "--quiet", is_flag=True, help="No narration."),
     click.option("-v", "--verbose", count=True, help="More: -v the summary too, -vv every value whole."),
     click.option(
-        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colours."
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="Colours.",
     ),
     click.option("--show-secrets", is_flag=True, help="Show keys and secrets whole."),
 )
@@ -184,9 +197,14 @@ record_options = _bundle(
     RecordFlags,
     "keep",
     click.option(
-        "--keylog", metavar="FILE", envvar="SSLKEYLOGFILE", help="Append the keys, for Wireshark.  [env: SSLKEYLOGFILE]"
+        "--keylog",
+        metavar="FILE",
+        envvar="SSLKEYLOGFILE",
+        help="Append the keys, for Wireshark.  [env: SSLKEYLOGFILE]",
     ),
-    click.option("--record", metavar="FILE", help="Write the trace as JSON Lines; no secrets without --show-secrets."),
+    click.option(
+        "--record", metavar="FILE", help="Write the trace as JSON Lines; no secrets without --show-secrets."
+    ),
 )
 
 

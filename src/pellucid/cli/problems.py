@@ -47,7 +47,11 @@ FOREIGN = {
 
 
 def report(
-    error: BaseException, *, trace: Trace | None = None, terminal: Terminal | None = None, complete: bool = False
+    error: BaseException,
+    *,
+    trace: Trace | None = None,
+    terminal: Terminal | None = None,
+    complete: bool = False,
 ) -> int:
     """Say what went wrong and return the exit code for it."""
     terminal = terminal or Terminal.of_context()

@@ -111,11 +111,17 @@ class Terminal:
         """What happened, why, what to do."""
         width = columns(self.err) - 10
         lines: list[Line] = []
-        for sign, label, text, style in (("✗ ", "", what, "bad"), ("  ", "why", why, ""), ("  ", "to do", todo, "")):
+        for sign, label, text, style in (
+            ("✗ ", "", what, "bad"),
+            ("  ", "why", why, ""),
+            ("  ", "to do", todo, ""),
+        ):
             if not text:
                 continue
             for part in wrap(text, width + (7 if not label else 0)):
-                lead: Line = [(sign, "bad")] if not label or sign == "" else [(sign, ""), (f"{label:<7}", "label")]
+                lead: Line = (
+                    [(sign, "bad")] if not label or sign == "" else [(sign, ""), (f"{label:<7}", "label")]
+                )
                 lines.append([*lead, (part, style)])
                 sign, label = "  ", " " if label else ""
         self.draw(lines, to=self.err)

@@ -1,0 +1,171 @@
+"""`pellucid connect`: a handshake with any server, shown; then stdin and stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+from typing import Any
+
+import click
+
+from pellucid.cli import exits, problems
+from pellucid.cli.options import (
+    IdentityFlags,
+    NameFlags,
+    NegotiationFlags,
+    NetworkFlags,
+    OutputFlags,
+    RecordFlags,
+    TrustFlags,
+    identity_options,
+    name_options,
+    negotiation_options,
+    network_options,
+    output_options,
+    record_options,
+    trust_options,
+)
+from pellucid.cli.settings import alpn_of, identity_of, policy_of, target, trust_of
+from pellucid.cli.terminal import Terminal, columns, table
+from pellucid.config import ClientConfig
+from pellucid.errors import TLSError
+from pellucid.glass.story import tell
+from pellucid.glass.trace import Trace
+from pellucid.io.sockets import TLSSocket, wrap_client
+from pellucid.keylog import KeyLog
+
+
+@click.command(short_help="Connect to a server and show the handshake.")
+@click.argument("host", metavar="HOST[:PORT]")
+@click.option("--http", "path", metavar="PATH", help="Send a GET for PATH and print the answer.")
+@click.option("-Q", "--handshake-only", is_flag=True, help="End after the handshake.")
+@trust_options
+@identity_options
+@name_options
+@negotiation_options
+@network_options
+@record_options
+@output_options
+def connect(
+    host: str,
+    path: str | None,
+    handshake_only: bool,
+    trust: TrustFlags,
+    identity: IdentityFlags,
+    names: NameFlags,
+    negotiation: NegotiationFlags,
+    network: NetworkFlags,
+    keep: RecordFlags,
+    output: OutputFlags,
+) -> int:
+    """A handshake with any server, shown as it happened; then stdin goes there and its answer to stdout.
+
+    Exit codes: 3 the network, 4 the handshake, 5 the certificate was refused.
+    """
+    terminal = output.terminal()
+    address = target(host, 443)
+    trace = Trace()
+    ours = identity_of(identity)
+    config = ClientConfig(
+        policy=policy_of(negotiation),
+        trust=trust_of(trust),
+        identities=(ours,) if ours else (),
+        alpn=alpn_of(negotiation) or (("http/1.1",) if path else ()),
+        send_server_name=not names.no_sni,
+        keylog=KeyLog(keep.keylog) if keep.keylog else None,
+        observer=trace,
+    )
+    tls: TLSSocket | None = None
+    try:
+        sock = _dial(address, network)
+        tls = wrap_client(sock, names.verify_name or names.server_name or address[0], config)
+    except (TLSError, OSError) as error:
+        _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
+        return problems.report(error, trace=trace, terminal=terminal)
+    finally:
+        _record(keep, trace, output)
+    with tls:
+        _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
+        if trust.insecure and not terminal.quiet:
+            terminal.problem(
+                "Nobody verified this server: --insecure.", "", "Whoever stands in the line may be answering."
+            )
+        if handshake_only:
+            return exits.OK
+        try:
+            if path is not None:
+                headers = (
+                    f"GET {path} HTTP/1.1",
+                    f"Host: {address[0]}",
+                    "Connection: close",
+                    "User-Agent: pellucid",
+                )
+                tls.sendall("\r\n".join((*headers, "", "")).encode())
+                _drain(tls)
+            else:
+                _pass_through(tls)
+        except (TLSError, OSError) as error:
+            return problems.report(error, trace=trace, terminal=terminal, complete=True)
+    return exits.OK
+
+
+def _dial(address: tuple[str, int], network: NetworkFlags) -> socket.socket:
+    family = socket.AF_INET if network.ipv4 else socket.AF_INET6 if network.ipv6 else socket.AF_UNSPEC
+    last: OSError | None = None
+    for kind, socktype, proto, _, where in socket.getaddrinfo(*address, family, socket.SOCK_STREAM):
+        sock = socket.socket(kind, socktype, proto)
+        sock.settimeout(network.timeout)
+        try:
+            sock.connect(where)
+        except OSError as error:
+            last = error
+            sock.close()
+            continue
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    raise last or OSError("the name has no address")
+
+
+def _show(terminal: Terminal, trace: Trace, *, to_stdout: bool) -> None:
+    """The ladder and the summary; on stderr when stdout is the server's answer."""
+    told = tell(client=trace)
+    if terminal.as_json:
+        terminal.story(told)
+        return
+    if terminal.quiet:
+        return
+    console = terminal.out if to_stdout else terminal.err
+    terminal.story(told, to=console)
+    rows = [(row.label, str(row.value)) for row in told.summary]
+    if rows:
+        terminal.draw([[("", "")], *table(rows, columns(console))], to=console)
+
+
+def _record(keep: RecordFlags, trace: Trace, output: OutputFlags) -> None:
+    if keep.record:
+        with open(keep.record, "w", encoding="utf-8") as file:
+            trace.write(file, secrets=output.show_secrets)
+
+
+def _drain(tls: TLSSocket) -> None:
+    """Everything the server says, to stdout, to its close_notify."""
+    out: Any = sys.stdout.buffer
+    for data in tls:
+        out.write(data)
+        out.flush()
+
+
+def _pass_through(tls: TLSSocket) -> None:
+    """stdin to the server, until its end; the server to stdout."""
+
+    def send() -> None:
+        with contextlib.suppress(TLSError, OSError):
+            while data := os.read(sys.stdin.fileno(), 65_536):
+                tls.sendall(data)
+            tls.shutdown_write()
+
+    threading.Thread(target=send, daemon=True).start()
+    _drain(tls)
