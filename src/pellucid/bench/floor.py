@@ -35,16 +35,27 @@ _LABEL = bytes(55)  # an HkdfLabel with a 32-byte hash
 _MESSAGE = bytes(120)
 _NONCE = bytes(12)
 _HEADER = bytes(5)
+_INNER = {block: int.from_bytes(b"\x36" * block, "big") for block in (64, 128)}
+_OUTER = {block: int.from_bytes(b"\x5c" * block, "big") for block in (64, 128)}
 
 
 def _expands(secret: bytes, count: int, digest: str) -> bytes:
-    """So many HKDF-Expand-Labels of one secret (RFC 8446 7.1): one HMAC context, copied."""
-    context = hmac.new(secret, None, digest)
+    """So many HKDF-Expand-Labels of one secret (RFC 8446 7.1): HMAC from two hash states, copied.
+
+    RFC 2104 by hand is the quickest form: `hmac.new` with `copy` takes half as long again.
+    """
+    hash = hashlib.sha384 if digest == "sha384" else hashlib.sha256
+    block = hash().block_size
+    key = int.from_bytes(secret, "big") << 8 * (block - len(secret))
+    inner = hash((key ^ _INNER[block]).to_bytes(block, "big"))
+    outer = hash((key ^ _OUTER[block]).to_bytes(block, "big"))
     out = b""
     for _ in range(count):
-        one = context.copy()
-        one.update(_LABEL)
-        out = one.digest()
+        first = inner.copy()
+        first.update(_LABEL)
+        second = outer.copy()
+        second.update(first.digest())
+        out = second.digest()
     return out
 
 
@@ -199,11 +210,7 @@ class Floor:
 
     def _prf(self, secret: bytes, blocks: int) -> None:
         """RFC 5246 5: P_hash takes two HMACs a block, and one to begin."""
-        context = hmac.new(secret, None, self._digest)
-        for _ in range(2 * blocks):
-            one = context.copy()
-            one.update(_LABEL)
-            one.digest()
+        _expands(secret, 2 * blocks, self._digest)
 
     def _schedule12(self) -> None:
         transcript = self._hear(8)
