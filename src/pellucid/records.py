@@ -465,7 +465,7 @@ class ReadHalf:
                 refuse(Reason.HTTPS_PROXY_REQUEST)
             if start[0] & 0x80 and start[2:3] == b"\x01":
                 refuse(Reason.SSLV2_HELLO)
-        if self.client and start[:4].isascii() and start[:3].replace(b"-", b"x").isalnum():
+        if self.client and all(32 <= byte < 127 for byte in start[:4]):
             refuse(Reason.PLAIN_SERVER, f"it begins with {start!r}")
         if start[0] in (CHANGE_CIPHER_SPEC, APPLICATION_DATA) and start[1:2] == b"\x03":
             refuse(Reason.UNEXPECTED_RECORD, f"a connection cannot begin with type {start[0]}")

@@ -131,6 +131,8 @@ def _dial(address: tuple[str, int], network: NetworkFlags) -> socket.socket:
 
 def _show(terminal: Terminal, trace: Trace, *, to_stdout: bool) -> None:
     """The ladder and the summary; on stderr when stdout is the server's answer."""
+    if next(trace.of("record", "message"), None) is None:
+        return  # the line was never made
     told = tell(client=trace)
     if terminal.as_json:
         terminal.story(told)

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -49,6 +50,7 @@ Note = Callable[..., None]
 
 _SHA256 = SHA256()
 _MUST_STAPLE = bytes.fromhex("06082b06010505070118")  # the OID of RFC 7633 in DER
+_UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
 _INSECURE = (
     "who issued the certificate, and whether anyone trusts them",
     "whether the certificate is for this name",
@@ -440,7 +442,7 @@ class Trust:
 
         try:
             outcome = explain(self, leaf, others, question, str(error), note)
-        except ValueError as unreadable:  # the library parses lazily: a name may turn out to be garbage
+        except _UNREADABLE as unreadable:  # the library parses lazily: a name may turn out to be garbage
             raise _refusal(Fault(Reason.BAD_CERTIFICATE, str(unreadable)), peer) from unreadable
         if isinstance(outcome, Fault):
             raise _refusal(outcome, peer) from error
