@@ -31,7 +31,7 @@ format: venv-dev ## put the files into the form that `make check` asks for
 	@$(BIN)/ruff check --fix
 
 bench: venv-bench ## speed beside the standard ssl module, in one interleaved run
-	@$(BIN)/python bench/run.py
+	@$(BIN)/python -m pellucid.bench
 
 docs: venv-dev ## draw the pictures and tables in docs/ again, from the code
 	@$(BIN)/python docs/draw.py
