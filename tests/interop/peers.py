@@ -10,7 +10,6 @@ import functools
 import hashlib
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,7 +145,7 @@ class PyOpenSSL(Program):
             return None
 
     def command(self) -> list[str]:
-        return [sys.executable, "-W", "ignore", str(PROGRAMS / "pyopenssl.py")]
+        return [str(VENV / "python"), "-W", "ignore", str(PROGRAMS / "pyopenssl.py")]
 
 
 class PythonSSL(Program):
