@@ -18,7 +18,7 @@ PICTURES = Path(__file__).parent / "pictures"
 def demo() -> None:
     """The first steps of the classic story, as `pellucid demo` prints them."""
     console = Console(width=80, record=True, force_terminal=True, color_system="truecolor", file=StringIO())
-    for line in ladder.draw(story("classic", beside_rsa=False)):
+    for line in ladder.draw(story("classic", beside_rsa=False))[:72]:
         text = Text()
         for part, style in line:
             text.append(part, STYLES.get(style, ""))

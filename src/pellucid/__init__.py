@@ -67,7 +67,8 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "ClientConfig", "ServerConfig", "Policy", "Identity", "Trust", "Authority", "verify",
     "ClientConnection", "ServerConnection", "ConnectionInfo",
     "Session", "SessionStore", "TicketKeys", "ReplayMemory", "PreSharedKey", "import_psk", "KeyLog", "Secret",
-    "TLSError", "PeerMisbehaved", "CertificateRefused", "PeerRefused", "ConnectionEnded", "UsageError", "Reason",
+    "TLSError", "PeerMisbehaved", "CertificateRefused", "PeerRefused", "ConnectionEnded", "UsageError",
+    "Reason",
 ]  # fmt: skip
 
 

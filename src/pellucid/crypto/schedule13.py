@@ -150,7 +150,7 @@ class KeySchedule:
         return TrafficSecret(self.hash, self.derive(name, label, transcript_hash))
 
     def binder(self, label: bytes, transcript_hash: bytes) -> bytes:
-        """A PSK binder (RFC 8446 section 4.2.11.2). `label`: b"res binder" or b"ext binder" or b"imp binder"."""
+        """A PSK binder (RFC 8446 section 4.2.11.2). `label`: "res binder", "ext binder" or "imp binder"."""
         key = self.derive("binder_key", label, self.hash.empty)
         return TrafficSecret(self.hash, key).finished(transcript_hash)
 

@@ -212,7 +212,10 @@ class _Teller:
         if group and secret is not None:
             text = f"Its {group} private key and the server's public key make the shared secret."
             if "MLKEM" in group:
-                text = "A hybrid: one half from the curve's two public keys, the other sent by the server, encapsulated."
+                text = (
+                    "A hybrid: one half from the curve's two public keys, "
+                    "the other sent by the server, encapsulated."
+                )
             step.items.append(Box("client", text, (Row("group", group), Row("shared secret", secret))))
         elif group:
             step.items.append(

@@ -274,11 +274,6 @@ class Trust:
         return tuple(dict.fromkeys(anchor.subject.public_bytes() for anchor in self.anchors))
 
     @property
-    def subjects(self) -> tuple[bytes, ...]:
-        """The names of the anchors in DER, each once: what a server asks a client for (RFC 8446 4.2.4)."""
-        return tuple(dict.fromkeys(anchor.subject.public_bytes() for anchor in self.anchors))
-
-    @property
     def fingerprint(self) -> bytes:
         """32 bytes that stand for anchors, profile and lists: they bind a session to this trust."""
         if self._fingerprint is None:
