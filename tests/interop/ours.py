@@ -1,4 +1,4 @@
-"""pellucid's side of a run: a configuration from a Setup, an echoing server, a client that counts what returns."""
+"""pellucid's side of a run: a configuration from a Setup, an echoing server, a counting client."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def visit(
     update_keys: bool = False,
     early_data: bytes = b"",
 ) -> tuple[bytes, pellucid.ConnectionInfo, Sequence[pellucid.Session]]:
-    """Connect, exchange, close; returns what came back, what was agreed on, and sessions for the next visit."""
+    """Connect, exchange, close; what came back, what was agreed on, and sessions for the next visit."""
     with pellucid.connect(
         "127.0.0.1", port, config=config, server_name="localhost", timeout=SECONDS, early_data=early_data
     ) as connection:
