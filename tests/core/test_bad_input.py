@@ -112,6 +112,38 @@ def test_each_flight_cut_off(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", POLICIES)
+@pytest.mark.slow
+def test_each_flight_cut_at_every_byte(version: str) -> None:
+    """Wherever the line ends inside a flight, it is never taken for a whole one."""
+    for number, flight in enumerate(Line(version).flights()[:3]):
+        for at in range(len(flight) - 1):
+            line = Line(version)
+            sides = [(line.client, line.server), (line.server, line.client)]
+            for turn in range(number):
+                sender, receiver = sides[turn % 2]
+                receiver.receive_data(sender.data_to_send())
+            sender, receiver = sides[number % 2]
+            receiver.receive_data(sender.data_to_send()[:at])
+            with pytest.raises(ConnectionEnded) as ended:
+                receiver.receive_eof()
+            assert ended.value.reason is Reason.EOF_IN_HANDSHAKE
+
+
+@pytest.mark.parametrize("version", POLICIES)
+@pytest.mark.slow
+def test_encrypted_flights_in_records_of_every_size(version: str) -> None:
+    """Messages straddle protected records at each of their bytes."""
+    policy, kind = POLICIES[version]
+    for size in range(64, 200):
+        small = policy.replace(max_send_fragment=size)
+        client = ClientConnection(ClientConfig(policy=small, trust=AUTHORITY.trust()), "localhost")
+        server = ServerConnection(ServerConfig(policy=small, identities=(IDENTITIES[kind],)))
+        pump(client, server)
+        assert client.handshake_complete
+        assert server.handshake_complete
+
+
+@pytest.mark.parametrize("version", POLICIES)
 @pytest.mark.parametrize("piece", [1, 2, 3, 5, 7, 100])
 def test_bytes_may_come_in_any_pieces(version: str, piece: int) -> None:
     line = Line(version)
