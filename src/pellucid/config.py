@@ -111,6 +111,8 @@ class Policy:
         max_send_fragment: plaintext bytes that we put into a record at most.
         certificate_compression: algorithms (RFC 8879) that we offer and use: 1 zlib, 2 brotli, 3 zstd.
         padding: from the plaintext's size to the number of zero bytes to add (RFC 8446 section 5.4).
+        hello_requests: what a TLS 1.2 client does when the server wants to renegotiate: "decline" by a
+            warning, once (RFC 5746 section 4.5), "ignore" it (RFC 5246 section 7.4.1.1), or "refuse".
         send_fallback_scsv: say that this is a second try with an older version (RFC 7507).
 
     >>> Policy().replace(versions=(0x0304,)).tls12
@@ -135,6 +137,7 @@ class Policy:
     max_send_fragment: int = MAX_PLAINTEXT
     certificate_compression: tuple[int, ...] = (1,)
     padding: Callable[[int], int] | None = None
+    hello_requests: str = "decline"
     send_fallback_scsv: bool = False
     legacy: frozenset[str] = frozenset()
 
@@ -157,6 +160,8 @@ class Policy:
             raise UsageError(Reason.BAD_CONFIG, "max_fragment_length is 512, 1024, 2048 or 4096")
         if not 64 <= self.max_send_fragment <= MAX_PLAINTEXT:
             raise UsageError(Reason.BAD_CONFIG, "max_send_fragment is 64 to 16,384 bytes")
+        if self.hello_requests not in ("decline", "ignore", "refuse"):
+            raise UsageError(Reason.BAD_CONFIG, 'hello_requests is "decline", "ignore" or "refuse"')
         if not self.suites:
             raise UsageError(Reason.BAD_CONFIG, "no cipher suite is left for these versions")
 

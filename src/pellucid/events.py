@@ -110,12 +110,14 @@ class Request(Event):
             raise UsageError(Reason.CLOSED, "this request is not waiting for an answer")
         resume(value, None)
 
-    def fail(self, reason: Reason = Reason.APPLICATION_FAILED, detail: str = "") -> None:
-        """Abort the handshake: the peer gets the reason's alert; the error is raised here."""
+    def fail(
+        self, reason: Reason = Reason.APPLICATION_FAILED, detail: str = "", *, alert: int | None = None
+    ) -> None:
+        """Abort the handshake: the peer gets `alert`, or else the reason's; the error is raised here."""
         resume, self._resume = self._resume, None
         if resume is None:
             raise UsageError(Reason.CLOSED, "this request is not waiting for an answer")
-        resume(None, TLSError(reason, detail))
+        resume(None, TLSError(reason, detail, alert=alert))
 
 
 @dataclass(slots=True)
@@ -128,11 +130,15 @@ class SelectConfig(Request):
 
 @dataclass(slots=True)
 class SelectIdentity(Request):
-    """Which certificate to show. Answer: an `Identity`, or None (a client may have none)."""
+    """Which certificate to show. Answer: an `Identity`, or None (a client may have none).
+
+    `certificate_type` is 0 for X.509 and 2 for a raw public key (RFC 7250).
+    """
 
     server_name: str | None
     schemes: tuple[int, ...]
     authorities: tuple[bytes, ...] = ()
+    certificate_type: int = 0
 
 
 @dataclass(slots=True)
@@ -162,6 +168,14 @@ class VerifyPeer(Request):
     server_name: str | None
     ocsp: bytes | None
     scts: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class VerifyPublicKey(Request):
+    """Believe this raw public key (RFC 7250; SubjectPublicKeyInfo, DER)? Answer: None, or `fail(...)`."""
+
+    public_key: bytes
+    server_name: str | None
 
 
 @dataclass(slots=True)

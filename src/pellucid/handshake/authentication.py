@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.errors import Reason, refuse
-from pellucid.events import Request
+from pellucid.events import Request, VerifyPublicKey
 from pellucid.handshake.context import Handshake
 from pellucid.limits import MAX_CERTIFICATES
 from pellucid.wire import extensions as ext
@@ -49,10 +49,15 @@ class PeerCertificate:
     scts: tuple[bytes, ...]
 
 
-def choose_scheme(identity: Identity, acceptable: Sequence[int], ours: Sequence[int]) -> int | None:
+def choose_scheme(
+    identity: Identity, acceptable: Sequence[int], ours: Sequence[int], *, tls13: bool = True
+) -> int | None:
     """The first scheme that we like, the key can do and the peer takes (RFC 8446 section 4.2.3)."""
+    able = identity.schemes13 if tls13 else identity.schemes12
+    if identity.schemes is not None:
+        ours = able
     for scheme in ours:
-        if scheme in acceptable and scheme in identity.schemes13:
+        if scheme in acceptable and scheme in able:
             return scheme
     return None
 
@@ -128,7 +133,7 @@ def open_certificate(h: Handshake, message: HandshakeMessage, offered: Sequence[
         refuse(Reason.UNOFFERED_CERTIFICATE_COMPRESSION, name)
     size = message.uncompressed_length
     if size > h.config.max_certificate_message:
-        refuse(Reason.BAD_CERTIFICATE_COMPRESSION, f"it would have {size} bytes")
+        refuse(Reason.CERTIFICATE_TOO_LARGE, f"{size} bytes")
     body = decompress(message.algorithm, message.compressed_certificate_message, size)
     return Certificate.decode(body)
 
@@ -171,7 +176,9 @@ def check_certificate_verify(
     h.decide("signature_scheme", scheme, "the signer's choice among ours", h.policy.signature_schemes)
 
 
-def believe_raw_key(h: Handshake, keys: Sequence[bytes], trusted: Sequence[bytes]) -> Any:
+def believe_raw_key(
+    h: Handshake, keys: Sequence[bytes], trusted: Sequence[bytes]
+) -> Generator[Request, Any, Any]:
     """A raw public key is believed if it is one of `trusted`, byte for byte (RFC 7250 section 6)."""
     if len(keys) != 1:
         refuse(Reason.BAD_RAW_PUBLIC_KEY, f"{len(keys)} entries instead of one")
@@ -181,7 +188,9 @@ def believe_raw_key(h: Handshake, keys: Sequence[bytes], trusted: Sequence[bytes
         refuse(Reason.BAD_RAW_PUBLIC_KEY, str(error))
     if h.note is not None:
         h.note("check", what="raw public key", passed=keys[0] in trusted, detail="it is one of those trusted")
-    if keys[0] not in trusted:
+    if VerifyPublicKey in h.config.ask:
+        yield VerifyPublicKey(keys[0], h.name)
+    elif keys[0] not in trusted:
         refuse(Reason.RAW_PUBLIC_KEY_NOT_TRUSTED)
     h.facts["peer_public_key"] = keys[0]
     return key

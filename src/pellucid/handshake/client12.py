@@ -15,6 +15,7 @@ from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
 from pellucid.events import SelectIdentity, SessionReceived, VerifyPeer
+from pellucid.handshake.authentication import choose_scheme
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12
 from pellucid.limits import MAX_CERTIFICATES
@@ -348,7 +349,7 @@ def choose_identity(h: Handshake, config: ClientConfig, request: CertificateRequ
     def fits(one: Any) -> int | None:
         if (1 if one.kind.startswith("rsa") else 64) not in types or not one.chain:
             return None
-        return next((s for s in h.policy.signature_schemes if s in schemes and s in one.schemes12), None)
+        return choose_scheme(one, schemes, h.policy.signature_schemes, tls13=False)
 
     def choose() -> Any:
         usable = [one for one in config.identities if fits(one) is not None]

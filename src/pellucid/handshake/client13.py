@@ -302,7 +302,7 @@ def server_authentication(h: Handshake, config: ClientConfig, offer: Offer) -> A
     h.facts["ocsp_response"] = peer.ocsp
     h.facts["scts"] = peer.scts
     if h.certificate_types.get("server_certificate_type") == RAW_PUBLIC_KEY:
-        key, pss_key = believe_raw_key(h, peer.chain, config.trusted_public_keys), False
+        key, pss_key = (yield from believe_raw_key(h, peer.chain, config.trusted_public_keys)), False
     else:
         question = VerifyPeer(peer.chain, h.name, peer.ocsp, peer.scts)
         verified = yield from h.ask(
@@ -342,7 +342,7 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
     if X.compress_certificate in found:
         compression = ext.CertificateCompressionAlgorithms.decode(found[X.compress_certificate]).algorithms
     raw_key = h.certificate_types.get("client_certificate_type") == RAW_PUBLIC_KEY
-    question = SelectIdentity(h.name, schemes, authorities)
+    question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(
         question, lambda: client_identity(h, config, schemes, authorities, raw_key)
     )

@@ -52,9 +52,14 @@ def after_handshake(conn: Connection, raw: bytes) -> None:
 
 def refuse_renegotiation(conn: Connection) -> None:
     """No, once politely (RFC 5246 section 7.4.1.1); then the connection ends."""
+    wanted = conn._config.policy.hello_requests
+    if wanted == "refuse":
+        refuse(Reason.RENEGOTIATION_REFUSED)
     conn._requests_refused += 1
     if conn._requests_refused > MAX_HELLO_REQUESTS:
         refuse(Reason.TOO_MANY_HELLO_REQUESTS)
+    if wanted == "ignore":
+        return
     conn._send_alert(AlertLevel.warning, Alert.no_renegotiation)
 
 
@@ -180,7 +185,7 @@ def authenticate_later(h: Handshake, request: CertificateRequest) -> Steps:
 
 def context_of(h: Handshake, request: bytes) -> Handshake:
     """A handshake of its own, whose transcript goes on from the main one's end."""
-    later = Handshake(h.conn, h.config, h.name)
+    later = type(h)(h.conn, h.config, h.name)
     later.suite = h.suite
     later.certificate_types = h.certificate_types
     transcript: Transcript = h.transcript.copy()

@@ -14,6 +14,7 @@ from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import PeerMisbehaved, Reason, UsageError, refuse
 from pellucid.events import Decrypt, FindPsk, SelectIdentity, VerifyPeer
+from pellucid.handshake.authentication import choose_scheme
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.handshake.server13 import accept_fragment_length
@@ -307,9 +308,7 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
                 continue
             if suite.kx == "RSA":
                 return tell(h, hello, Choice12(suite, identity, 0, None))
-            scheme = next(
-                (s for s in h.policy.signature_schemes if s in schemes and s in identity.schemes12), None
-            )
+            scheme = choose_scheme(identity, schemes, h.policy.signature_schemes, tls13=False)
             if scheme is not None:
                 return tell(h, hello, Choice12(suite, identity, scheme, group))
             why = Reason.NO_COMMON_SIGNATURE_SCHEME

@@ -424,7 +424,7 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
     raw_key = h.certificate_types.get("server_certificate_type", 0) == RAW_PUBLIC_KEY
     if config.client_auth != "none":
         send_certificate_request(h, config)
-    question = SelectIdentity(h.name, schemes, authorities)
+    question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(
         question, lambda: server_identity(h, config, schemes, raw_key)
     )
@@ -505,7 +505,7 @@ def client_authentication(h: Handshake, config: ServerConfig, context: bytes = b
     requested = frozenset({X.status_request}) if config.request_client_ocsp else frozenset()
     peer = read_certificate(h, certificate, requested)
     if h.certificate_types.get("client_certificate_type") == RAW_PUBLIC_KEY:
-        key, pss_key = believe_raw_key(h, peer.chain, config.trusted_public_keys), False
+        key, pss_key = (yield from believe_raw_key(h, peer.chain, config.trusted_public_keys)), False
     else:
         trust = config.client_trust
         if trust is None and VerifyPeer not in config.ask:

@@ -53,6 +53,7 @@ class Identity:
             best first.
         ocsp: an OCSP response in DER to staple, or None.
         scts: signed certificate timestamps to send (RFC 6962 3.3).
+        schemes: the only ones that the key may be used with, best first; None for all.
         cache: for the handshake, which keeps encoded messages here.
     """
 
@@ -67,6 +68,7 @@ class Identity:
         "ocsp",
         "pss_key",
         "public_key",
+        "schemes",
         "schemes12",
         "schemes13",
         "scts",
@@ -80,8 +82,13 @@ class Identity:
         *,
         ocsp: bytes | None = None,
         scts: Iterable[bytes] = (),
+        schemes: Sequence[int] | None = None,
     ) -> None:
-        """See `from_der`; the key here is an object already."""
+        """See `from_der`; the key here is an object already.
+
+        `schemes`: the only signature schemes that this key may be used with, best first; by default
+        those of the policy.
+        """
         self.chain = tuple(chain)
         self.ocsp = ocsp
         self.scts = tuple(scts)
@@ -110,6 +117,10 @@ class Identity:
         self.kind: str = kind
         self.schemes13 = schemes_for(self.public_key, tls13=True, pss_key=self.pss_key)
         self.schemes12 = schemes_for(self.public_key, tls13=False, pss_key=self.pss_key)
+        self.schemes = schemes
+        if schemes is not None:
+            self.schemes13 = tuple(scheme for scheme in schemes if scheme in self.schemes13)
+            self.schemes12 = tuple(scheme for scheme in schemes if scheme in self.schemes12)
 
     def _check_leaf(self) -> None:
         try:
@@ -262,9 +273,9 @@ class Identity:
         return self._raw
 
     def replace(self, **changes: Any) -> Identity:
-        """A copy with other `chain`, `key`, `ocsp` or `scts`, for instance with a fresh OCSP response."""
+        """A copy with other `chain`, `key`, `ocsp`, `scts` or `schemes`: for instance a fresh OCSP response."""
         key = changes.pop("key", self.key if self.key is not None else self.signer)
-        new = {"chain": self.chain, "ocsp": self.ocsp, "scts": self.scts, **changes}
+        new = {"chain": self.chain, "ocsp": self.ocsp, "scts": self.scts, "schemes": self.schemes, **changes}
         return type(self)(new.pop("chain"), key, **new)
 
     def to_pem(self) -> bytes:

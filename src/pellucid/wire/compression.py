@@ -7,11 +7,29 @@ Decompression never makes more bytes than the message declared, whatever the inp
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from pellucid.errors import Reason, refuse
 from pellucid.wire.codepoints import CertificateCompressionAlgorithm as Algorithm
+
+
+_REGISTERED: dict[int, tuple[Callable[[bytes], bytes], Callable[[bytes, int], bytes]]] = {}
+
+
+def register(
+    algorithm: int, compress: Callable[[bytes], bytes], decompress: Callable[[bytes, int], bytes]
+) -> None:
+    """Add an algorithm, for instance one of the private range (RFC 8879 section 7.3).
+
+    Args:
+        algorithm: its number, to be named in `Policy.certificate_compression`.
+        compress: from the message to fewer bytes.
+        decompress: from those bytes, and the size of the message, back to the message. It must
+            never make more than `size` + 1 bytes, and refuse what it cannot read by `ValueError`.
+    """
+    _REGISTERED[algorithm] = (compress, decompress)
 
 
 @cache
@@ -54,6 +72,8 @@ def compress(algorithm: int, data: bytes) -> bytes:
         return bytes(_brotli().compress(data))
     if algorithm == Algorithm.zstd and _zstd():
         return bytes(_zstd().compress(data))
+    if algorithm in _REGISTERED:
+        return _REGISTERED[algorithm][0](data)
     refuse(Reason.UNOFFERED_CERTIFICATE_COMPRESSION, Algorithm.name_of(algorithm))
 
 
@@ -76,6 +96,8 @@ def decompress(algorithm: int, data: bytes, size: int) -> bytes:
             stream = _zstd().ZstdDecompressor()
             found = stream.decompress(data, size + 1)
             whole = stream.eof and not stream.unused_data
+        elif algorithm in _REGISTERED:
+            found, whole = _REGISTERED[algorithm][1](data, size), True
         else:
             refuse(Reason.UNOFFERED_CERTIFICATE_COMPRESSION, Algorithm.name_of(algorithm))
     except (zlib.error, ValueError, EOFError) as error:

@@ -1,0 +1,240 @@
+"""The answers to the core's requests: BoringSSL's callbacks, as the flags set them up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography import x509
+
+from bogo.configs import cipher_groups, split_alpn
+from bogo.credentials import Credential
+from bogo.flags import Settings
+from pellucid.config import ServerConfig
+from pellucid.connection import Connection
+from pellucid.crypto.suites import SUITES, legacy_suites
+from pellucid.errors import Reason, TLSError
+from pellucid.events import Request, SelectConfig, SelectIdentity, VerifyPeer, VerifyPublicKey
+from pellucid.handshake.authentication import choose_scheme
+from pellucid.trust.identity import Identity
+from pellucid.trust.peer import issued_by
+from pellucid.trust.verification import Trust, Verified
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import Alert
+from pellucid.wire.codepoints import ExtensionType as X
+
+
+class Mismatch(Exception):
+    """Something is not as the flags say it must be. The text is what the runner gets to read."""
+
+
+class Answers:
+    """Answers the requests of one connection.
+
+    Attributes:
+        settings: of this connection; another one's after refused early data.
+        credentials: ours.
+        conn: the connection.
+        selected: the number of the credential that was chosen; -1 for none or the default one.
+        verified: whether a peer's certificate was believed.
+    """
+
+    def __init__(self, settings: Settings, credentials: list[Credential]) -> None:
+        self.settings = settings
+        self.credentials = credentials
+        self.conn: Connection
+        self.selected = -1
+        self.verified = False
+
+    def answer(self, request: Request) -> None:
+        """Answer it, or refuse."""
+        if isinstance(request, VerifyPeer):
+            self.verify(request)
+        elif isinstance(request, VerifyPublicKey):
+            self.verify_key(request)
+        elif isinstance(request, SelectConfig):
+            self.select_config(request)
+        elif isinstance(request, SelectIdentity):
+            self.select_identity(request)
+        else:
+            raise TypeError(type(request).__name__)
+
+    # -- the peer's certificate --------------------------------------------------------------------
+
+    def verify(self, request: VerifyPeer) -> None:
+        """No chain is ever validated; the leaf must be readable and its key usage must allow this."""
+        settings = self.settings
+        if settings["expect-ocsp-response"] and not request.ocsp:
+            raise Mismatch("OCSP response not available in verify callback")
+        if settings["use-ocsp-callback"] and not settings["server"] and settings["fail-ocsp-callback"]:
+            if request.ocsp:
+                request.fail(Reason.BAD_OCSP_RESPONSE)
+                return
+        try:
+            verified = Trust.insecure().verify_server(request.chain, "test", 0.0)
+            self.check_usage(verified)
+        except TLSError as error:
+            request.fail(error.reason, error.detail, alert=error.alert)
+            return
+        if self.refuse_peer(request):
+            return
+        self.verified = True
+        request.answer(verified)
+
+    def verify_key(self, request: VerifyPublicKey) -> None:
+        """A raw public key is believed unless the flags say otherwise."""
+        if self.refuse_peer(request):
+            return
+        self.verified = True
+        request.answer(None)
+
+    def refuse_peer(self, request: Request) -> bool:
+        """`-verify-fail`: refuse, if anybody verifies at all. Returns whether it did."""
+        settings = self.settings
+        custom = settings["use-custom-verify-callback"]
+        verifies = custom or settings["verify-peer"] or settings["require-any-client-certificate"]
+        if not settings["verify-fail"] or not verifies:
+            return False
+        alert = Alert.certificate_unknown if custom else Alert.handshake_failure
+        request.fail(Reason.REFUSED_BY_APPLICATION, alert=alert)
+        return True
+
+    def check_usage(self, verified: Verified) -> None:
+        """RFC 5280 section 4.2.1.3: digitalSignature, or keyEncipherment for static RSA."""
+        suite_code = self.conn._facts.get("cipher_suite", 0)
+        suite = SUITES.get(suite_code) or legacy_suites()[suite_code]
+        try:
+            usage = verified.leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+        except (x509.ExtensionNotFound, ValueError):
+            return
+        fits = usage.key_encipherment if suite.kx == "RSA" else usage.digital_signature
+        if not fits:
+            raise TLSError(Reason.WRONG_KEY_USAGE, alert=Alert.illegal_parameter)
+
+    # -- the ClientHello ---------------------------------------------------------------------------
+
+    def select_config(self, request: SelectConfig) -> None:
+        """The early callback, ALPN's callback, and groups of equal ciphers."""
+        settings, hello = self.settings, request.client_hello
+        name = settings["expect-server-name"].decode()
+        if (name and request.server_name != name) or (
+            settings["expect-no-server-name"] and request.server_name
+        ):
+            raise Mismatch(f"server name {request.server_name!r}, not {name!r}")
+        if settings["fail-early-callback"]:
+            request.fail(Reason.CONNECTION_REJECTED, alert=Alert.handshake_failure)
+            return
+        if settings["fail-ddos-callback"]:
+            request.fail(Reason.CONNECTION_REJECTED, alert=Alert.internal_error)
+            return
+        config = self.conn._config
+        if not isinstance(config, ServerConfig):
+            raise TypeError
+        changes: dict[str, Any] = {}
+        body = hello.extensions.get(X.application_layer_protocol_negotiation)
+        if body is not None and not settings["decline-alpn"]:
+            names = ext.ProtocolNames.decode(body).protocol_name_list
+            expected = settings["expect-advertised-alpn"]
+            if expected and tuple(n.decode("latin-1") for n in names) != split_alpn(expected):
+                raise Mismatch("the ALPN offer is not as expected")
+            if settings["reject-alpn"]:
+                request.fail(Reason.NO_APPLICATION_PROTOCOL)
+                return
+            if settings["select-empty-alpn"]:
+                request.fail(Reason.BAD_ALPN, alert=Alert.internal_error)
+                return
+            if settings["select-alpn"]:
+                changes["alpn"] = (settings["select-alpn"].decode("latin-1"),)
+        changes["policy"] = config.policy.replace(
+            cipher_suites=self.ranked_suites(config.policy.cipher_suites, hello.cipher_suites),
+            groups=self.ranked_groups(config.policy.groups, hello),
+        )
+        request.answer(config.replace(**changes))
+
+    def ranked_suites(self, ours: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[int, ...]:
+        """`[A|B]` in a cipher string: equal to us, so the client's order decides."""
+        cipher = self.settings["cipher"]
+        if b"[" not in cipher:
+            return ours
+        rank = {code: place for place, code in enumerate(theirs)}
+        found = [code for code in ours if code >> 8 == 0x13]
+        for group in cipher_groups(cipher.decode()):
+            found += sorted(group, key=lambda code: rank.get(code, 1 << 16))
+        return tuple(found)
+
+    def ranked_groups(self, ours: tuple[int, ...], hello: Any) -> tuple[int, ...]:
+        """A BoringSSL server follows the client's order of groups, unless told to prefer its own."""
+        body = hello.extensions.get(X.supported_groups)
+        if body is None or self.settings["cipher"] or self.settings["server-preference"]:
+            return ours
+        theirs = ext.SupportedGroups.decode(body).named_group_list
+        rank = {code: place for place, code in enumerate(theirs)}
+        return tuple(sorted(ours, key=lambda code: rank.get(code, 1 << 16)))
+
+    # -- our certificate ---------------------------------------------------------------------------
+
+    def select_identity(self, request: SelectIdentity) -> None:
+        """The certificate callback, then the first credential that the peer can verify."""
+        settings = self.settings
+        wanted = settings["expect-peer-verify-pref"]
+        if wanted and wanted != request.schemes:
+            raise Mismatch(f"peer verify preferences {request.schemes}, not {wanted}")
+        if not settings["server"]:
+            self.check_request(request)
+        if settings["fail-cert-callback"]:
+            request.fail(Reason.APPLICATION_FAILED)
+            return
+        chosen, why = self.choose(request)
+        if chosen is None:
+            if settings["server"] and self.credentials:
+                request.fail(why)
+                return
+            request.answer(None)
+            return
+        self.selected = chosen.number
+        identity = chosen.identity
+        if settings["server"]:
+            identity = self.staple(request, identity)
+            if identity is None:
+                return
+        request.answer(identity)
+
+    def choose(self, request: SelectIdentity) -> tuple[Credential | None, Reason]:
+        """The first that fits, and why the last one that did not did not."""
+        why = Reason.NO_IDENTITY
+        raw = request.certificate_type == 2
+        tls13 = self.conn._version == 0x0304
+        for one in self.credentials:
+            identity = one.identity
+            if bool(identity.chain) == raw:
+                continue
+            if one.must_match_issuer and not issued_by(identity.chain, request.authorities):
+                why = Reason.NO_MATCHING_ISSUER
+                continue
+            if choose_scheme(identity, request.schemes, (), tls13=tls13) is None:
+                why = Reason.NO_COMMON_SIGNATURE_SCHEME
+                continue
+            return one, why
+        return None, why
+
+    def staple(self, request: SelectIdentity, identity: Identity) -> Identity | None:
+        """The OCSP callback; None if it failed."""
+        settings = self.settings
+        hello = getattr(self.conn, "client_hello", None)
+        if not settings["use-ocsp-callback"] or hello is None or X.status_request not in hello.extensions:
+            return identity
+        if settings["fail-ocsp-callback"]:
+            request.fail(Reason.BAD_OCSP_RESPONSE, alert=Alert.internal_error)
+            return None
+        if settings["decline-ocsp-callback"]:
+            return identity.replace(ocsp=None)
+        return identity
+
+    def check_request(self, request: SelectIdentity) -> None:
+        """What a CertificateRequest must hold."""
+        expected = self.settings["expect-client-ca-list"]
+        if expected:
+            names = tuple(
+                bytes.fromhex(part) for part in expected.decode().split(",") if not part.startswith("<")
+            )
+            if request.authorities != names:
+                raise Mismatch("the CA names are not as expected")
