@@ -43,12 +43,10 @@ from pellucid.limits import (
 )
 from pellucid.records import (
     ALERT,
-    APPLICATION,
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
     EARLY,
     HANDSHAKE,
-    PLAIN,
     PlainSealing,
     ReadHalf,
     WriteHalf,
@@ -115,6 +113,7 @@ class Connection:
         self._name = name
         self._read = ReadHalf(self.client, self._note)
         self._write = WriteHalf(self._note)
+        self._write.max_fragment = config.policy.max_send_fragment
         self._events: deque[Event] = deque()
         self._facts: dict[str, Any] = {"role": "client" if self.client else "server", "server_name": name}
         self._info: ConnectionInfo | None = None
@@ -305,7 +304,9 @@ class Connection:
             return self.export("EXPORTER-Channel-Binding", b"", 32).reveal()
         if kind == "tls-server-end-point":
             return self._end_point()
-        if kind == "tls-unique" and self._version != 0x0304 and self._facts.get("extended_master_secret"):
+        extended = self._facts.get("extended_master_secret")
+        old = self._config.policy.legacy and not self.info.resumed  # RFC 7627 1: unsafe, but defined
+        if kind == "tls-unique" and self._version != 0x0304 and (extended or old):
             return bytes(self._master)
         raise UsageError(Reason.NO_SUCH_BINDING, f"{kind} over {self.info.version_name}")
 
@@ -374,13 +375,15 @@ class Connection:
         epoch = self._read.protection.epoch
         if self._fragments:
             refuse(Reason.INTERLEAVED_HANDSHAKE)
-        if epoch == PLAIN or (epoch < APPLICATION and epoch != EARLY and not self._done):
+        # TLS 1.2's only keys have the number of EARLY too.
+        early = not self._done and epoch == EARLY and self._version == 0x0304
+        if not (self._done or early):
             refuse(Reason.UNEXPECTED_RECORD, "application data during the handshake")
         if not data:
             self._count_empty()
             return
         self._empty = self._key_updates = self._tickets_seen = 0
-        if epoch == EARLY and not self.client and self._version == 0x0304:
+        if early and not self.client:
             self._early_received += len(data)
             if self._early_received > self._early_limit:
                 refuse(Reason.TOO_MUCH_EARLY_DATA, f"more than {self._early_limit} bytes")

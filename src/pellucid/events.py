@@ -132,13 +132,15 @@ class SelectConfig(Request):
 class SelectIdentity(Request):
     """Which certificate to show. Answer: an `Identity`, or None (a client may have none).
 
-    `certificate_type` is 0 for X.509 and 2 for a raw public key (RFC 7250).
+    `certificate_type` is 0 for X.509 and 2 for a raw public key (RFC 7250); `certificate_types` are
+    the kinds of keys that a TLS 1.2 server takes (RFC 5246 section 7.4.4).
     """
 
     server_name: str | None
     schemes: tuple[int, ...]
     authorities: tuple[bytes, ...] = ()
     certificate_type: int = 0
+    certificate_types: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)

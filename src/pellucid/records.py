@@ -152,13 +152,13 @@ class Opening13:
 
     def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
         """The inner content type and its content, without the padding."""
-        if content_type != APPLICATION_DATA:
-            refuse(Reason.INVALID_OUTER_RECORD_TYPE, f"type {content_type}")
         sequence = self._sequence
         try:
             inner = self._decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, header)
         except (InvalidTag, ValueError):
             refuse(Reason.BAD_RECORD_MAC)
+        if content_type != APPLICATION_DATA:  # authentic, so it is the peer who is wrong
+            refuse(Reason.INVALID_OUTER_RECORD_TYPE, f"type {content_type}")
         self._sequence = sequence + 1
         if len(inner) > self.max_inner:
             refuse(Reason.RECORD_OVERFLOW, f"{len(inner) - 1} bytes")

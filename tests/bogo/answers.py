@@ -8,7 +8,7 @@ from cryptography import x509
 
 from bogo.configs import cipher_groups, split_alpn
 from bogo.credentials import Credential
-from bogo.flags import Settings
+from bogo.flags import Mismatch, Settings
 from pellucid.config import ServerConfig
 from pellucid.connection import Connection
 from pellucid.crypto.suites import SUITES, legacy_suites
@@ -21,10 +21,6 @@ from pellucid.trust.verification import Trust, Verified
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert
 from pellucid.wire.codepoints import ExtensionType as X
-
-
-class Mismatch(Exception):
-    """Something is not as the flags say it must be. The text is what the runner gets to read."""
 
 
 class Answers:
@@ -65,10 +61,10 @@ class Answers:
         settings = self.settings
         if settings["expect-ocsp-response"] and not request.ocsp:
             raise Mismatch("OCSP response not available in verify callback")
-        if settings["use-ocsp-callback"] and not settings["server"] and settings["fail-ocsp-callback"]:
-            if request.ocsp:
-                request.fail(Reason.BAD_OCSP_RESPONSE)
-                return
+        callback = settings["use-ocsp-callback"] and not settings["server"]
+        if callback and settings["fail-ocsp-callback"] and request.ocsp:
+            request.fail(Reason.BAD_OCSP_RESPONSE)
+            return
         try:
             verified = Trust.insecure().verify_server(request.chain, "test", 0.0)
             self.check_usage(verified)
@@ -185,17 +181,18 @@ class Answers:
             return
         chosen, why = self.choose(request)
         if chosen is None:
-            if settings["server"] and self.credentials:
-                request.fail(why)
+            if self.credentials:
+                request.fail(why, alert=Alert.handshake_failure)
                 return
             request.answer(None)
             return
         self.selected = chosen.number
         identity = chosen.identity
         if settings["server"]:
-            identity = self.staple(request, identity)
-            if identity is None:
+            stapled = self.staple(request, identity)
+            if stapled is None:
                 return
+            identity = stapled
         request.answer(identity)
 
     def choose(self, request: SelectIdentity) -> tuple[Credential | None, Reason]:
@@ -209,6 +206,9 @@ class Answers:
                 continue
             if one.must_match_issuer and not issued_by(identity.chain, request.authorities):
                 why = Reason.NO_MATCHING_ISSUER
+                continue
+            kind = 64 if identity.kind in ("ecdsa", "ed25519", "ed448") else 1
+            if request.certificate_types and kind not in request.certificate_types:
                 continue
             if choose_scheme(identity, request.schemes, (), tls13=tls13) is None:
                 why = Reason.NO_COMMON_SIGNATURE_SCHEME
@@ -231,6 +231,9 @@ class Answers:
 
     def check_request(self, request: SelectIdentity) -> None:
         """What a CertificateRequest must hold."""
+        types = self.settings["expect-certificate-types"]
+        if types and bytes(request.certificate_types) != types:
+            raise Mismatch(f"certificate types {request.certificate_types}")
         expected = self.settings["expect-client-ca-list"]
         if expected:
             names = tuple(

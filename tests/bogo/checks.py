@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import fields
 from typing import Any
 
-from bogo.answers import Answers, Mismatch
+from bogo.answers import Answers
 from bogo.credentials import join_scts, open_file
-from bogo.flags import Settings
+from bogo.flags import Mismatch, Settings
 from pellucid.connection import Connection
 from pellucid.info import ConnectionInfo
 
@@ -81,6 +81,8 @@ def check_peer(settings: Settings, conn: Connection, info: ConnectionInfo, same:
     if info.external_psk and shown:
         raise Mismatch("a certificate beside a pre-shared key")
     needed = not settings["server"] or settings["require-any-client-certificate"]
+    if settings["psk"]:
+        needed = False
     if needed and not info.external_psk and not settings["expect-no-peer-cert"] and not shown:
         raise Mismatch("no peer certificate")
     if settings["expect-peer-cert-file"]:

@@ -6,14 +6,19 @@ do, `config.json` tells the runner in its `ErrorMap`.
 
 from __future__ import annotations
 
-from pellucid.errors import PeerRefused, Reason, TLSError
+import re
 
-#: Our reason -> BoringSSL's.
+from pellucid.errors import PeerRefused, Reason, TLSError
+from pellucid.wire import extensions
+from pellucid.wire.codepoints import Alert
+from pellucid.wire.language import DecodeError
+
+#: Our reason -> BoringSSL's. It queues several where an inner and an outer layer both complain.
 CODES: dict[str, str] = {
     "DECODE_ERROR": "DECODE_ERROR",
     "TRAILING_DATA": "DECODE_ERROR",
     "ERROR_PARSING_EXTENSION": "ERROR_PARSING_EXTENSION",
-    "BAD_SERVER_NAME": "PARSE_TLSEXT",
+    "BAD_SERVER_NAME": "PARSE_TLSEXT ERROR_PARSING_EXTENSION",
     "DUPLICATE_EXTENSION": "DUPLICATE_EXTENSION",
     "NOT_TLS": "WRONG_VERSION_NUMBER",
     "PLAIN_SERVER": "WRONG_VERSION_NUMBER",
@@ -41,11 +46,11 @@ CODES: dict[str, str] = {
     "SECOND_RETRY": "UNEXPECTED_MESSAGE",
     "MESSAGE_TOO_LONG": "EXCESSIVE_MESSAGE_SIZE",
     "UNEXPECTED_EXTENSION": "UNEXPECTED_EXTENSION",
-    "EXTENSION_NOT_ALLOWED": "UNEXPECTED_EXTENSION",
+    "EXTENSION_NOT_ALLOWED": "UNEXPECTED_EXTENSION ERROR_PARSING_EXTENSION",
     "MISSING_EXTENSION": "MISSING_EXTENSION",
     "MISSING_PSK_MODES": "MISSING_EXTENSION",
     "UNSUPPORTED_PROTOCOL": "UNSUPPORTED_PROTOCOL",
-    "VERSION_NOT_OFFERED": "UNSUPPORTED_PROTOCOL",
+    "VERSION_NOT_OFFERED": "UNSUPPORTED_PROTOCOL UNEXPECTED_EXTENSION",
     "BAD_LEGACY_VERSION": "UNSUPPORTED_PROTOCOL",
     "DOWNGRADE_DETECTED": "TLS13_DOWNGRADE",
     "INAPPROPRIATE_FALLBACK": "INAPPROPRIATE_FALLBACK",
@@ -62,7 +67,7 @@ CODES: dict[str, str] = {
     "UNOFFERED_KEY_SHARE_GROUP": "WRONG_CURVE",
     "BAD_KEY_SHARE": "BAD_ECPOINT",
     "EMPTY_RETRY": "EMPTY_HELLO_RETRY_REQUEST",
-    "HELLO_CHANGED": "UNSUPPORTED_PROTOCOL",
+    "HELLO_CHANGED": "INCONSISTENT_CLIENT_HELLO",
     "NO_APPLICATION_PROTOCOL": "NO_APPLICATION_PROTOCOL",
     "BAD_ALPN": "INVALID_ALPN_PROTOCOL",
     "RENEGOTIATION_REFUSED": "NO_RENEGOTIATION",
@@ -78,7 +83,7 @@ CODES: dict[str, str] = {
     "BAD_SIGNATURE": "BAD_SIGNATURE",
     "BAD_FINISHED": "DIGEST_CHECK_FAILED",
     "BAD_BINDER": "DIGEST_CHECK_FAILED",
-    "NO_CERTIFICATE": "DECODE_ERROR",
+    "NO_CERTIFICATE": "DECODE_ERROR PEER_DID_NOT_RETURN_A_CERTIFICATE",
     "CERTIFICATE_REQUIRED": "PEER_DID_NOT_RETURN_A_CERTIFICATE",
     "BAD_CERTIFICATE": "CANNOT_PARSE_LEAF_CERT",
     "UNSUPPORTED_CERTIFICATE_KEY": "UNSUPPORTED_ALGORITHM",
@@ -93,7 +98,7 @@ CODES: dict[str, str] = {
     "BAD_SCT_LIST": "ERROR_PARSING_EXTENSION",
     "REFUSED_BY_APPLICATION": "CERTIFICATE_VERIFY_FAILED",
     "UNKNOWN_PSK_IDENTITY": "PSK_IDENTITY_NOT_FOUND",
-    "BAD_PSK_SELECTION": "PSK_IDENTITY_NOT_FOUND",
+    "BAD_PSK_SELECTION": "PSK_IDENTITY_NOT_FOUND OLD_SESSION_PRF_HASH_MISMATCH",
     "PSK_NOT_LAST": "PRE_SHARED_KEY_MUST_BE_LAST",
     "PSK_BINDER_COUNT": "PSK_IDENTITY_BINDER_COUNT_MISMATCH",
     "TOO_MUCH_EARLY_DATA": "TOO_MUCH_READ_EARLY_DATA",
@@ -104,6 +109,11 @@ CODES: dict[str, str] = {
     "BAD_CLIENT_KEY_EXCHANGE": "DECODE_ERROR",
     "PEER_CLOSED": "HANDSHAKE_FAILURE",
     "NO_IDENTITY": "UNKNOWN_CERTIFICATE_TYPE",
+    "NO_MATCHING_ISSUER": "NO_MATCHING_ISSUER",
+    "CONNECTION_REJECTED": "CONNECTION_REJECTED",
+    "WRONG_CERTIFICATE_CURVE": "BAD_ECC_CERT",
+    "EMPTY_FRAGMENT": "UNEXPECTED_RECORD",
+    "NOT_CONNECTED": "HANDSHAKE_NOT_COMPLETE",
     "APPLICATION_FAILED": "CERT_CB_ERROR",
 }
 
@@ -140,11 +150,30 @@ ALERTS: dict[int, str] = {
 }
 
 
-def code_of(error: TLSError) -> str:
-    """BoringSSL's string for `error`, without the colons; empty where it has none."""
+def codes_of(error: TLSError, *, answered: bool) -> str:
+    """BoringSSL's strings for `error`, each between colons.
+
+    `answered`: whether the handshake came further than the first hello.
+    """
+    return " ".join(f":{code}:" for code in _codes(error, answered))
+
+
+def _codes(error: TLSError, answered: bool) -> list[str]:
     if isinstance(error, PeerRefused):
-        return ALERTS.get(error.alert or 0, "")
-    return CODES.get(error.reason.name, "")
+        found = [ALERTS.get(error.alert or 0, "")]
+        if error.alert == Alert.handshake_failure and not answered:
+            found.append("HANDSHAKE_FAILURE_ON_CLIENT_HELLO")
+        return found
+    found = CODES.get(error.reason.name, "").split()
+    if isinstance(error, DecodeError):
+        where = re.split(r"[.:]", error.detail)[0]
+        if where == "ClientHello":
+            found.append("CLIENTHELLO_PARSE_FAILED")
+        elif hasattr(extensions, where):
+            found += ["ERROR_PARSING_EXTENSION", "PARSE_TLSEXT"]
+    if error.reason is Reason.MISSING_EXTENSION and "signature_algorithms" in error.detail:
+        found.append("NO_COMMON_SIGNATURE_ALGORITHMS")
+    return found
 
 
 def known(error: TLSError) -> bool:

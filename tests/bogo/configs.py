@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bogo.flags import SHA1, Settings, unimplemented
+from bogo.flags import PKCS1_LEGACY, SHA1, Mismatch, Settings, unimplemented
 from pellucid.config import ClientConfig, Config, Policy, ServerConfig
 from pellucid.crypto.groups import GROUPS
 from pellucid.crypto.signatures import SCHEMES
@@ -80,6 +80,7 @@ class Memory:
         self.clock = Clock()
         self.keys = TicketKeys(clock=self.clock.now, rotation=0)
         self.cache = SessionStore(single_use=False)
+        self.answered = False  # the last connection came further than the first hello
 
 
 # -- policy ------------------------------------------------------------------------------------------
@@ -160,11 +161,13 @@ def shares_of(settings: Settings, groups: tuple[int, ...]) -> tuple[int, ...] | 
 def policy_of(settings: Settings) -> Policy:
     """What may be negotiated."""
     versions = versions_of(settings)
+    if not versions:
+        raise Mismatch(":NO_SUPPORTED_VERSIONS_ENABLED:")
     groups = groups_of(settings)
     prefs = settings["verify-prefs"] or VERIFY_BY_DEFAULT
     schemes = tuple(scheme for scheme in prefs if scheme in SCHEMES)
-    if set(prefs) & SHA1 or not schemes:
-        unimplemented("signatures with SHA-1")
+    if not schemes or (settings["verify-prefs"] and set(prefs) & (SHA1 | PKCS1_LEGACY)):
+        unimplemented("signatures with SHA-1, or PKCS#1 v1.5 in TLS 1.3")
     compression: tuple[int, ...] = ()
     if settings["install-cert-compression-algs"]:
         compression = (0xFF02, 0xFF01, 0xFF03)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bogo.flags import SHA1, Settings, unimplemented
+from bogo.flags import PKCS1_LEGACY, SHA1, Mismatch, Settings, unimplemented
+from pellucid.errors import TLSError
 from pellucid.trust.identity import Identity
 from pellucid.trust.loading import load_key
 
@@ -43,8 +44,8 @@ def credentials_of(settings: Settings) -> list[Credential]:
 def identity_of(flags: dict[str, Any]) -> Identity:
     """Load one."""
     prefs = flags.get("signing-prefs")
-    if prefs and set(prefs) <= SHA1:
-        unimplemented("signatures with SHA-1")
+    if prefs and set(prefs) <= SHA1 | PKCS1_LEGACY:
+        unimplemented("signatures with SHA-1, or PKCS#1 v1.5 in TLS 1.3")
     key_file = flags["key-file"].decode()
     if flags["type"] == "rpk":
         identity = Identity.raw(load_key_file(key_file))
@@ -58,9 +59,17 @@ def identity_of(flags: dict[str, Any]) -> Identity:
             chain,
             load_key_file(key_file),
             ocsp=flags.get("ocsp-response"),
-            scts=split_scts(flags.get("signed-cert-timestamps", b"")),
+            scts=configured_scts(flags),
         )
     return identity.replace(schemes=prefs or SIGN_BY_DEFAULT)
+
+
+def configured_scts(flags: dict[str, Any]) -> tuple[bytes, ...]:
+    """The SCTs to send."""
+    try:
+        return split_scts(flags.get("signed-cert-timestamps", b""))
+    except TLSError:
+        raise Mismatch(":INVALID_SCT_LIST:") from None
 
 
 def open_file(path: str) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bogo.answers import Answers, Mismatch
+from bogo.answers import Answers
 from bogo.checks import check, info_of
 from bogo.configs import Memory
-from bogo.flags import Settings
+from bogo.flags import Mismatch, Settings
 from bogo.line import Line
 from pellucid.connection import ClientConnection, Connection
 from pellucid.errors import ConnectionEnded, Reason, TLSError
@@ -273,7 +273,7 @@ class Exchange:
         try:
             secret = self.conn.export(settings["export-label"], context, settings["export-keying-material"])
         except TLSError:
-            raise Mismatch("failed to export keying material") from None
+            raise Mismatch(":HANDSHAKE_NOT_COMPLETE: failed to export keying material") from None
         return secret.reveal()
 
     # -- reading -----------------------------------------------------------------------------------

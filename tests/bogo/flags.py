@@ -99,14 +99,20 @@ ABSENT = {
     "renegotiate-once": "renegotiation",
     "renegotiate-explicit": "renegotiation",
     "forbid-renegotiation-after-handshake": "renegotiation",
+    "allow-unknown-alpn-protos": "taking an application protocol that was never offered",
 }
 
 #: Single values whose flag is known, but not the value.
 SHA1 = {0x0201, 0x0203}
+PKCS1_LEGACY = {0x0420, 0x0520, 0x0620}  # draft-ietf-tls-tls13-pkcs1
 
 
 class Unimplemented(Exception):
     """A flag, or its value, stands for something that is not here. Exit 89."""
+
+
+class Mismatch(Exception):
+    """Something is not as the flags say it must be. The text is what the runner gets to read."""
 
 
 def unimplemented(what: str) -> NoReturn:

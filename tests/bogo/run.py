@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bogo.answers import Answers, Mismatch
-from bogo.codes import code_of, known
+from bogo.answers import Answers
+from bogo.codes import codes_of, known
 from bogo.configs import Memory, config_of
 from bogo.credentials import credentials_of
 from bogo.exchange import Exchange
-from bogo.flags import Settings
+from bogo.flags import Mismatch, Settings
 from bogo.line import Line
 from pellucid.connection import ClientConnection, Connection, ServerConnection
 from pellucid.errors import TLSError
@@ -32,7 +32,7 @@ def run(initial: Settings, resume: Settings, retry: Settings) -> int:
         except TLSError as error:
             if not known(error):
                 raise
-            return fail(f":{code_of(error)}: {error}")
+            return fail(f"{codes_of(error, answered=memory.answered)} {error}")
         except Mismatch as error:
             return fail(str(error))
         memory.clock.time += settings["resumption-delay"]
@@ -66,5 +66,6 @@ def connect(
     try:
         return exchange.run(line)
     finally:
+        memory.answered = conn._version != 0
         line.flush()
         line.close()

@@ -18,7 +18,6 @@ from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.errors import Reason, refuse
 from pellucid.events import Request, VerifyPublicKey
 from pellucid.handshake.context import Handshake
-from pellucid.limits import MAX_CERTIFICATES
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import CertificateCompressionAlgorithm, SignatureScheme
 from pellucid.wire.codepoints import ExtensionType as X
@@ -142,8 +141,6 @@ def read_certificate(h: Handshake, message: Certificate, requested: frozenset[in
     """The chain and what is stapled to it. `requested`: the extensions that we asked for."""
     ocsp = None
     scts: tuple[bytes, ...] = ()
-    if len(message.certificate_list) > MAX_CERTIFICATES:
-        refuse(Reason.CERTIFICATE_CHAIN_TOO_LONG, f"{len(message.certificate_list)} certificates")
     for position, entry in enumerate(message.certificate_list):
         if not entry.extensions:
             continue

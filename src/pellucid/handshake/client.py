@@ -336,7 +336,7 @@ def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
             elif offer.session12 is None and config.session_tickets | bool(session.session_id):
                 offer.session12 = session
     if policy.tls13:
-        offer.psks += [psk for psk in config.psks if psk.hash in hashes]
+        offer.psks += [psk for psk in config.psks if psk.hash in hashes and psk.identity]
     first = offer.psks[0] if offer.psks else None
     if (
         config.early_data
@@ -435,8 +435,8 @@ def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
     """What ServerHello and HelloRetryRequest have in common (RFC 8446 section 4.1.3)."""
     if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
         refuse(Reason.BAD_SESSION_ID_ECHO)
-    if hello.legacy_compression_method != 0:
-        refuse(Reason.UNSUPPORTED_COMPRESSION)
+    if hello.legacy_compression_method != 0:  # out of the field's only value: a decode_error
+        refuse(Reason.DECODE_ERROR, "ServerHello.legacy_compression_method is not 0")
     suite = h.policy.suites.get(hello.cipher_suite)
     if suite is None or not suite.tls13:
         refuse(Reason.WRONG_CIPHER_RETURNED, CipherSuite.name_of(hello.cipher_suite))

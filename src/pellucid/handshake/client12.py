@@ -17,8 +17,7 @@ from pellucid.errors import Reason, refuse
 from pellucid.events import SelectIdentity, SessionReceived, VerifyPeer
 from pellucid.handshake.authentication import choose_scheme
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
-from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12
-from pellucid.limits import MAX_CERTIFICATES
+from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
@@ -109,6 +108,8 @@ def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
         # RFC 8446 D.4: the session id was made up; only a server that lies can know it
         sent = offer.hello.legacy_session_id
         if sent and hello.legacy_session_id_echo == sent:
+            if offer.psks:
+                refuse(Reason.RESUMED_WITH_OTHER_VERSION, "a session of TLS 1.3 in TLS 1.2")
             refuse(Reason.BAD_SESSION_ID_ECHO, "the server resumes a session that never was")
     h.decide("cipher_suite", suite.code, "the server's choice", tuple(h.policy.suites))
     return suite
@@ -230,18 +231,17 @@ def full_handshake(
         message = yield EXPECT_CERTIFICATE
         certificate: Certificate12 = message
         h.transcript.add(certificate.raw)
-        may_staple = X.status_request in agreed
-        if has_exchange:
-            message = yield EXPECT_STATUS_OR_KEY_EXCHANGE if may_staple else EXPECT_KEY_EXCHANGE
-        else:
-            message = yield EXPECT_STATUS_REQUEST_OR_DONE if may_staple else EXPECT_REQUEST_OR_DONE
+        message = None
+        if X.status_request in agreed:  # RFC 6066 8: the server may still leave it out
+            message = yield EXPECT_STATUS_OR_KEY_EXCHANGE if has_exchange else EXPECT_STATUS_REQUEST_OR_DONE
         if isinstance(message, CertificateStatus):
-            status = message
+            status, message = message, None
             h.transcript.add(status.raw)
             if status.status_type != 1:
                 refuse(Reason.ERROR_PARSING_EXTENSION, "the status is not of the type ocsp")
-            message = yield EXPECT_KEY_EXCHANGE if has_exchange else EXPECT_REQUEST_OR_DONE
         leaf_key = yield from verify_server(h, config, keys, certificate, status)
+        if message is None:
+            message = yield EXPECT_KEY_EXCHANGE if has_exchange else EXPECT_REQUEST_OR_DONE
     exchange: Any = None
     if isinstance(message, ServerKeyExchange):
         h.transcript.add(message.raw)
@@ -286,8 +286,6 @@ def verify_server(
     chain = message.certificate_list
     if not chain:
         refuse(Reason.NO_CERTIFICATE)
-    if len(chain) > MAX_CERTIFICATES:
-        refuse(Reason.CERTIFICATE_CHAIN_TOO_LONG, f"{len(chain)} certificates")
     ocsp = status.response if status else None
     question = VerifyPeer(chain, h.name, ocsp, h.facts.get("scts", ()))
     usage = "encipher" if keys.suite.kx == "RSA" else "sign"
@@ -299,6 +297,8 @@ def verify_server(
     )
     h.facts.update(peer_chain=chain, verified_chain=verified.chain, ocsp_response=ocsp)
     check_key_kind(verified.leaf_key, keys.suite)
+    if not usable_ec_curve(verified.leaf_key, h.policy.groups):
+        refuse(Reason.WRONG_CERTIFICATE_CURVE, verified.leaf_key.curve.name)
     return verified.leaf_key
 
 
@@ -359,7 +359,7 @@ def choose_identity(h: Handshake, config: ClientConfig, request: CertificateRequ
             usable = [o for o in usable if issued_by(o.chain, request.certificate_authorities)] or usable
         return usable[0] if usable else None
 
-    question = SelectIdentity(h.name, schemes, request.certificate_authorities)
+    question = SelectIdentity(h.name, schemes, request.certificate_authorities, certificate_types=types)
     identity = yield from h.ask(question, choose)
     scheme = fits(identity) if identity is not None else None
     if scheme is None:

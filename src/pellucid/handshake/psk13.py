@@ -16,6 +16,7 @@ from pellucid.errors import Reason, UsageError, refuse
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import GREASE_VALUES
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import ClientHello, NewSessionTicket
@@ -90,6 +91,7 @@ def choose_psk(
         if session is not None:
             h.facts["peer_chain"] = session.peer_chain
             h.facts["verified_chain"] = session.verified_chain
+            h.facts["signature_scheme"] = session.signature_scheme or None
         else:
             h.facts["psk_identity"] = identity.identity
         h.decide("psk", index, "the first that we know", tuple(range(len(offered.identities))))
@@ -202,6 +204,8 @@ def issue_tickets(
     random = config.random
     facts = h.facts
     extensions: ExtensionMap = {}
+    if h.policy.grease:
+        extensions[GREASE_VALUES[random(1)[0] & 15]] = b""  # RFC 8701 section 4
     if config.max_early_data:
         extensions[X.early_data] = ext.MaxEarlyDataSize(config.max_early_data).encode()
     for number in range(count):

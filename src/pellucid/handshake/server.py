@@ -41,6 +41,7 @@ def server(h: Handshake) -> Steps:
         if chosen is not None:
             h.config = h.conn._config = chosen
             h.policy = chosen.policy
+            h.write.max_fragment = h.policy.max_send_fragment
     config = h.config
     if not isinstance(config, ServerConfig):
         raise UsageError(Reason.BAD_CONFIG, "a server needs a ServerConfig")
@@ -64,10 +65,10 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
     else:  # RFC 8446 appendix D.2: the field says the highest version
         offered = (TLS_1_2,) if hello.legacy_version >= TLS_1_2 else (hello.legacy_version,)
     version = next((v for v in sorted(ours, reverse=True) if v in offered), None)
+    if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
+        refuse(Reason.INAPPROPRIATE_FALLBACK)
     if version is None:
         refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client offers {', '.join(f'0x{v:04x}' for v in offered)}")
-    if version < max(ours) and CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
-        refuse(Reason.INAPPROPRIATE_FALLBACK)
     h.decide("version", version, "the highest that both know", offered, tuple(ours))
     return version
 

@@ -18,7 +18,6 @@ from pellucid.handshake.authentication import choose_scheme
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.handshake.server13 import accept_fragment_length
-from pellucid.limits import MAX_CERTIFICATES
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
@@ -196,6 +195,7 @@ def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Sess
     h.suite = suite
     h.facts.update(cipher_suite=suite.code, resumed=True)
     h.facts.update(peer_chain=session.peer_chain, verified_chain=session.verified_chain)
+    h.facts["signature_scheme"] = session.signature_scheme or None
     extensions = answer_extensions(h, config, hello, suite)
     session_id = hello.legacy_session_id
     h.transcript.start(suite.hash)
@@ -397,8 +397,6 @@ def verify_client(h: Handshake, config: ServerConfig, message: Certificate12) ->
         if config.client_auth == "require":
             raise PeerMisbehaved(Reason.CERTIFICATE_REQUIRED, alert=40)  # RFC 5246 7.4.6: handshake_failure
         return None
-    if len(chain) > MAX_CERTIFICATES:
-        refuse(Reason.CERTIFICATE_CHAIN_TOO_LONG, f"{len(chain)} certificates")
     trust = config.client_trust
     if trust is None and VerifyPeer not in config.ask:
         refuse(Reason.UNKNOWN_CA, "no authority for clients is configured")

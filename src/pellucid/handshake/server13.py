@@ -27,7 +27,14 @@ from pellucid.handshake.authentication import (
     send_certificate_verify,
 )
 from pellucid.handshake.context import Expect, Handshake, Steps
-from pellucid.handshake.psk13 import Resumed, choose_psk, early_data_refusal, issue_tickets
+from pellucid.handshake.psk13 import (
+    MAX_IDENTITIES_TRIED,
+    Resumed,
+    choose_psk,
+    early_data_refusal,
+    find_psk,
+    issue_tickets,
+)
 from pellucid.limits import MAX_SKIPPED_EARLY_DATA
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.secret import Secret
@@ -235,6 +242,7 @@ def retry(h: Handshake, config: ServerConfig, first: ClientHello, suite: Suite, 
     second: ClientHello = yield EXPECT_SECOND_CLIENT_HELLO
     h.read.skip, h.read.skip_plain = 0, False
     check_second_hello(first, second, group, cookie)
+    check_second_psks(h, config, first, second, suite)
     h.conn.client_hello = second  # type: ignore[attr-defined]
     return second
 
@@ -280,6 +288,18 @@ def check_second_hello(first: ClientHello, second: ClientHello, group: int, cook
             refuse(Reason.BAD_COOKIE)
     elif sent is not None:
         refuse(Reason.UNEXPECTED_EXTENSION, "a cookie that was never given")
+
+
+def check_second_psks(
+    h: Handshake, config: ServerConfig, first: ClientHello, second: ClientHello, suite: Suite
+) -> None:
+    """Keys that do not suit the chosen suite may go (RFC 8446 section 4.1.2); one that does may not."""
+    body = first.extensions.get(X.pre_shared_key)
+    if body is None or X.pre_shared_key in second.extensions:
+        return
+    identities = ext.OfferedPsks.decode(body).identities[:MAX_IDENTITIES_TRIED]
+    if any(find_psk(h, config, identity, suite) for identity in identities):
+        refuse(Reason.HELLO_CHANGED, "pre_shared_key is gone")
 
 
 def restore_retry(h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite) -> bool:

@@ -31,7 +31,7 @@ class PreSharedKey:
     """A key that both sides hold already.
 
     Parameters:
-        identity: its name on the wire, 1 to 65,535 bytes.
+        identity: its name on the wire, at most 65,535 bytes; only TLS 1.2 knows an empty one.
         secret: the key; use 16 bytes or more of real randomness, never a password.
         hash: "sha256" or "sha384": the hash that it is bound to (TLS 1.3).
         imported: made by `import_psk`; its binders use another label.
@@ -46,8 +46,8 @@ class PreSharedKey:
     imported: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.identity) <= 2**16 - 1:
-            raise UsageError(Reason.BAD_CONFIG, "a PSK identity has 1 to 65,535 bytes")
+        if len(self.identity) > 2**16 - 1:
+            raise UsageError(Reason.BAD_CONFIG, "a PSK identity has 65,535 bytes at most")
         if self.hash not in HASHES:
             raise UsageError(Reason.BAD_CONFIG, f"a PSK is bound to sha256 or sha384, not {self.hash}")
         if not isinstance(self.secret, Secret):

@@ -14,7 +14,6 @@ from typing import Any
 from pellucid.errors import Reason, refuse
 from pellucid.wire.codepoints import CertificateCompressionAlgorithm as Algorithm
 
-
 _REGISTERED: dict[int, tuple[Callable[[bytes], bytes], Callable[[bytes, int], bytes]]] = {}
 
 

@@ -173,7 +173,8 @@ class OfferedPsks(Struct):
 
     section = "RFC 8446 4.2.11"
     identities: tuple[PskIdentity, ...] = field(Vector(Nested(PskIdentity), 7, 2**16 - 1))
-    binders: tuple[bytes, ...] = field(Vector(OpaqueVector(32, 255), 33, 2**16 - 1))
+    # <32..255> in the RFC: but a binder of the wrong length is a wrong binder, and refused as that.
+    binders: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 255), 2, 2**16 - 1))
 
 
 class SelectedPsk(Struct):
