@@ -291,6 +291,8 @@ class ClientConfig(Config):
         sessions: sessions to offer for resumption, most wanted first.
         early_data: offer 0-RTT when the session allows it. Early data can be replayed by anyone.
         send_server_name: send SNI (RFC 6066).
+        verify_resumed: verify the server's chain again when its session is resumed: a certificate may
+            have expired, or its authority lost our trust, since then.
         request_ocsp, request_scts: ask for a stapled OCSP response (RFC 6066), for SCTs (RFC 6962).
         certificate_authorities: DER names to send (RFC 8446 section 4.2.4).
         post_handshake_auth: let the server ask for a certificate later (RFC 8446 section 4.6.2).
@@ -305,6 +307,7 @@ class ClientConfig(Config):
     sessions: tuple[Session, ...] = ()
     early_data: bool = False
     send_server_name: bool = True
+    verify_resumed: bool = False
     request_ocsp: bool = True
     request_scts: bool = False
     certificate_authorities: tuple[bytes, ...] = ()

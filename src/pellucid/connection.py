@@ -189,6 +189,8 @@ class Connection:
         """
         if not self._sending:
             self._refuse_to_send()
+        if self._key_update_owed:
+            self._answer_key_update()  # RFC 8446 4.6.3: before the next application data
         if data:
             self._write.queue(APPLICATION_DATA, bytes(data) if type(data) is not bytes else data)
 
@@ -196,10 +198,13 @@ class Connection:
         """The bytes that are to go to the peer, once."""
         write = self._write
         if self._key_update_owed or (self._sending and write.protection.exhausted()):
-            from pellucid.handshake.post import update_keys
-
-            update_keys(self, request=False)
+            self._answer_key_update()
         return write.take()
+
+    def _answer_key_update(self) -> None:
+        from pellucid.handshake.post import update_keys
+
+        update_keys(self, request=False)
 
     @property
     def wants_to_send(self) -> bool:
@@ -536,7 +541,7 @@ class Connection:
             self._note("ccs", sent=False)
         if CCS in self._expected:
             if self._fragments:
-                refuse(Reason.EXCESS_HANDSHAKE_DATA)
+                refuse(Reason.INTERLEAVED_HANDSHAKE)
             self._step(ChangeCipherSpec)
             return
         if not self._ccs_allowed or self._fragments:

@@ -38,6 +38,7 @@ class ConnectionInfo:
         peer_signature_schemes: what the peer said it can verify.
         offered_alpn: server only: what the client offered.
         psk_identity: the identity of the external PSK in use.
+        ticket_age_error: server only: seconds by which the client takes its ticket for older than we do.
     """
 
     role: str
@@ -65,6 +66,7 @@ class ConnectionInfo:
     peer_signature_schemes: tuple[int, ...] = ()
     offered_alpn: tuple[str, ...] = ()
     psk_identity: bytes | None = None
+    ticket_age_error: float | None = None
 
     @property
     def version_name(self) -> str:

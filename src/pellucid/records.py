@@ -316,6 +316,12 @@ class WriteHalf:
                 plaintext=bytes(fragment),
             )
 
+    def ahead(self, content_type: int, data: bytes) -> None:
+        """Seal `data` in front of application data that waits (RFC 8446 section 4.6.3)."""
+        if self._type != APPLICATION_DATA:
+            self.flush()
+        self._seal(content_type, data)
+
     def protect(self, protection: Sealing) -> None:
         """Begin a new epoch; what was written before goes out under the old keys."""
         self.flush()
@@ -398,7 +404,9 @@ class ReadHalf:
             protection = self.protection
             if header[1] != 3 or (protection.epoch and header[2] != 3):
                 refuse(Reason.WRONG_RECORD_VERSION, f"0x{header[1]:02x}{header[2]:02x}")
-            if length > protection.max_ciphertext:
+            if length > protection.max_ciphertext and not (
+                self.skip_plain and header[0] == APPLICATION_DATA and length <= MAX_CIPHERTEXT_13
+            ):
                 refuse(
                     Reason.CIPHERTEXT_OVERFLOW if protection.epoch else Reason.RECORD_OVERFLOW,
                     f"{length} bytes",
@@ -410,9 +418,11 @@ class ReadHalf:
             payload = memoryview(buffer)[pos + 5 : stop]
             self._pos = stop
             kind = header[0]
-            if self.skip_plain and kind == APPLICATION_DATA:
-                self._skip(length)
-                continue
+            if self.skip_plain:
+                if kind == APPLICATION_DATA:
+                    self._skip(length)
+                    continue
+                self.skip_plain = kind != HANDSHAKE  # the second ClientHello ends the refused early data
             if (
                 protection.epoch
                 and kind == CHANGE_CIPHER_SPEC

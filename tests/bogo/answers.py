@@ -15,6 +15,8 @@ from pellucid.crypto.suites import SUITES, legacy_suites
 from pellucid.errors import Reason, TLSError
 from pellucid.events import Request, SelectConfig, SelectIdentity, VerifyPeer, VerifyPublicKey
 from pellucid.handshake.authentication import choose_scheme
+from pellucid.handshake.keys12 import usable_ec_curve
+from pellucid.handshake.server12 import suits
 from pellucid.trust.identity import Identity
 from pellucid.trust.peer import issued_by
 from pellucid.trust.verification import Trust, Verified
@@ -62,14 +64,15 @@ class Answers:
         if settings["expect-ocsp-response"] and not request.ocsp:
             raise Mismatch("OCSP response not available in verify callback")
         callback = settings["use-ocsp-callback"] and not settings["server"]
-        if callback and settings["fail-ocsp-callback"] and request.ocsp:
+        if callback and settings["fail-ocsp-callback"]:
             request.fail(Reason.BAD_OCSP_RESPONSE)
             return
         try:
-            verified = Trust.insecure().verify_server(request.chain, "test", 0.0)
+            verified = Trust.insecure().verify_server(request.chain[:1], "test", 0.0)
             self.check_usage(verified)
         except TLSError as error:
-            request.fail(error.reason, error.detail, alert=error.alert)
+            unreadable = error.reason is Reason.BAD_CERTIFICATE
+            request.fail(error.reason, error.detail, alert=Alert.decode_error if unreadable else error.alert)
             return
         if self.refuse_peer(request):
             return
@@ -158,13 +161,17 @@ class Answers:
         return tuple(found)
 
     def ranked_groups(self, ours: tuple[int, ...], hello: Any) -> tuple[int, ...]:
-        """A BoringSSL server follows the client's order of groups, unless told to prefer its own."""
+        """A BoringSSL server follows the client's order of groups, unless told to prefer its own.
+
+        It takes the best one even if its share has to be asked for, so no other is left here.
+        """
         body = hello.extensions.get(X.supported_groups)
-        if body is None or self.settings["cipher"] or self.settings["server-preference"]:
+        if body is None:
             return ours
         theirs = ext.SupportedGroups.decode(body).named_group_list
-        rank = {code: place for place, code in enumerate(theirs)}
-        return tuple(sorted(ours, key=lambda code: rank.get(code, 1 << 16)))
+        if self.settings["cipher"] or self.settings["server-preference"]:
+            theirs, ours = ours, theirs
+        return tuple(code for code in theirs if code in ours)[:1] or ours
 
     # -- our certificate ---------------------------------------------------------------------------
 
@@ -210,11 +217,37 @@ class Answers:
             kind = 64 if identity.kind in ("ecdsa", "ed25519", "ed448") else 1
             if request.certificate_types and kind not in request.certificate_types:
                 continue
-            if choose_scheme(identity, request.schemes, (), tls13=tls13) is None:
-                why = Reason.NO_COMMON_SIGNATURE_SCHEME
+            fault = None
+            if self.settings["server"] and not tls13:
+                fault = self.fault12(identity, request.schemes)
+            elif choose_scheme(identity, request.schemes, (), tls13=tls13) is None:
+                fault = Reason.NO_COMMON_SIGNATURE_SCHEME
+            if fault is not None:
+                why = fault
                 continue
             return one, why
         return None, why
+
+    def fault12(self, identity: Identity, schemes: tuple[int, ...]) -> Reason | None:
+        """Why no suite of TLS 1.2 goes with this certificate; None if one does."""
+        hello = getattr(self.conn, "client_hello")  # noqa: B009
+        policy = self.conn._config.policy
+        body = hello.extensions.get(X.supported_groups)
+        groups = ext.SupportedGroups.decode(body).named_group_list if body is not None else (23,)
+        if identity.kind == "ecdsa" and not usable_ec_curve(identity.public_key, groups):
+            return Reason.WRONG_CURVE
+        why = Reason.NO_SHARED_CIPHER
+        for code, suite in policy.suites.items():
+            if suite.tls13 or code not in hello.cipher_suites or not suits(identity, suite, groups):
+                continue
+            if suite.kx == "RSA":
+                return None
+            if not set(groups) & set(policy.groups12):
+                continue
+            if choose_scheme(identity, schemes, (), tls13=False) is not None:
+                return None
+            why = Reason.NO_COMMON_SIGNATURE_SCHEME
+        return why
 
     def staple(self, request: SelectIdentity, identity: Identity) -> Identity | None:
         """The OCSP callback; None if it failed."""

@@ -68,7 +68,7 @@ def check(settings: Settings, conn: Connection, answers: Answers, *, resuming: b
             f"credential {answers.selected} was used, wanted {settings['expect-selected-credential']}"
         )
     if resuming:
-        same("expect-ticket-age-skew", round(conn._facts.get("ticket_age_skew", 0)))
+        same("expect-ticket-age-skew", round(info.ticket_age_error or 0))
     check_peer(settings, conn, info, same, true)
 
 

@@ -21,8 +21,10 @@ from pellucid.events import (
     Request,
     SessionReceived,
 )
+from pellucid.info import ConnectionInfo
 from pellucid.resumption.sessions import Session
 from pellucid.wire.codepoints import Alert
+from pellucid.wire.codepoints import ExtensionType as X
 
 DIFFERENT_SIZES = (0, 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769)
 
@@ -62,6 +64,8 @@ class Exchange:
         self.early_rule = ""
         self.last_message = 0
         self.closed = False
+        self.refused = False
+        self.refusal = not settings["server"] and resuming and settings["expect-reject-early-data"]
         self.line: Line
         self.conn: Connection
 
@@ -83,16 +87,13 @@ class Exchange:
     def run(self, line: Line) -> Session | None:
         """Everything. Returns the session to resume next."""
         self.line, self.conn = line, line.conn
-        refusal = not self.settings["server"] and self.resuming and self.settings["expect-reject-early-data"]
         try:
             self.exchange()
         except Refused:
-            if not refusal:
-                raise Mismatch("early data was refused") from None
             self.settings = self.answers.settings = self.retry
             self.exchange(again=True)
         else:
-            if refusal:
+            if self.refusal:
                 raise Mismatch("0-RTT exchange unexpectedly succeeded")
         return self.session
 
@@ -130,7 +131,9 @@ class Exchange:
             elif isinstance(event, SessionReceived):
                 self.session = event.session
             elif isinstance(event, EarlyDataRefused):
-                raise Refused
+                self.refused = True
+                if self.refusal:
+                    raise Refused
             else:
                 return event
 
@@ -140,9 +143,7 @@ class Exchange:
         self.line.speak()
         while not conn.handshake_complete:
             if early and isinstance(conn, ClientConnection) and conn.early_data_limit:
-                wanted = self.settings["early-write-after-message"]
-                while self.last_message != wanted and wanted:
-                    self.line.push_back(self.next())
+                self.wait_for_message(self.settings["early-write-after-message"])
                 return
             event = self.next()
             if event is None:
@@ -153,6 +154,14 @@ class Exchange:
         self.line.speak()
         if self.settings["handshake-never-done"]:
             raise RuntimeError("the handshake must not complete")
+
+    def wait_for_message(self, wanted: int) -> None:
+        """Read until a message of this type has arrived."""
+        while wanted and self.last_message != wanted:
+            if not self.line.feed():
+                raise ConnectionEnded(Reason.EOF_IN_HANDSHAKE)
+            if self.line.failure is not None:
+                raise self.line.failure
 
     # -- checks ------------------------------------------------------------------------------------
 
@@ -174,6 +183,13 @@ class Exchange:
                 raise Mismatch("session was not cached on the server")
             if settings["expect-no-session-id"] and cached:
                 raise Mismatch("session was unexpectedly cached on the server")
+
+    def late_check(self) -> None:
+        """The handshake was completed in the middle of the exchange: early data was accepted."""
+        if self.refused:
+            raise Mismatch("early data was refused")
+        if not self.settings["server"]:
+            self.check()
 
     def _drain_session(self) -> None:
         """A TLS 1.2 session comes right behind the end of the handshake."""
@@ -208,11 +224,11 @@ class Exchange:
         if info.version != 0x0304:
             return "protocol_version"
         if info.early_data == "accepted":
-            return "accepted"
+            return "accept"
         if not settings["enable-early-data"]:
             return "disabled"
         if settings["server"]:
-            return _SERVER_RULES.get(self.early_rule, "ticket_age_skew" if "age" in self.early_rule else "")
+            return self.early_reason_of_server(info)
         if self.offered is None:
             return "no_session_offered"
         if info.retried:
@@ -220,6 +236,19 @@ class Exchange:
         if info.early_data is None:
             return "unsupported_for_session" if not self.offered.max_early_data else "alpn_mismatch"
         return "peer_declined" if info.resumed else "session_not_resumed"
+
+    def early_reason_of_server(self, info: ConnectionInfo) -> str:
+        """The same for a server, which sees what was offered."""
+        hello = getattr(self.conn, "client_hello")  # noqa: B009
+        if X.pre_shared_key not in hello.extensions:
+            return "no_session_offered"
+        if not info.resumed:
+            return "session_not_resumed"
+        if info.retried:
+            return "hello_retry_request"
+        if "age" in self.early_rule:
+            return "ticket_age_skew"
+        return _SERVER_RULES.get(self.early_rule, "peer_declined")
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -291,8 +320,8 @@ class Exchange:
             if isinstance(event, PeerClosed):
                 self.closed = True
                 return
-            if isinstance(event, HandshakeCompleted) and not settings["server"]:
-                self.check()
+            if isinstance(event, HandshakeCompleted):
+                self.late_check()
             if not isinstance(event, (DataReceived, EarlyDataReceived)):
                 continue
             for at in range(0, len(event.data), size):
@@ -321,9 +350,6 @@ class Exchange:
 
 
 _SERVER_RULES = {
-    "none was offered": "peer_declined",
-    "the server takes none": "disabled",
-    "there was a HelloRetryRequest": "hello_retry_request",
     "its key was not chosen": "session_not_resumed",
     "the ticket does not allow it": "unsupported_for_session",
     "another cipher suite": "unsupported_for_session",

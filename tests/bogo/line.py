@@ -65,7 +65,7 @@ class Line:
             self.speak()
             if self.failure is not None:
                 raise self.failure
-            if not self._feed():
+            if not self.feed():
                 return None
 
     def push_back(self, event: Event) -> None:
@@ -77,7 +77,7 @@ class Line:
         if not self.conn._key_update_owed or self.failure is not None:
             self.flush()
 
-    def _feed(self) -> bool:
+    def feed(self) -> bool:
         """Hand the next piece to the core; False at the end of the line."""
         while len(self._arrived) < (1 if self._due else 5):
             try:

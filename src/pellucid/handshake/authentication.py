@@ -137,6 +137,16 @@ def open_certificate(h: Handshake, message: HandshakeMessage, offered: Sequence[
     return Certificate.decode(body)
 
 
+def offered_compression(body: bytes | None) -> Sequence[int]:
+    """The peer's compress_certificate (RFC 8879 section 3), each algorithm once; none without it."""
+    if body is None:
+        return ()
+    found = ext.CertificateCompressionAlgorithms.decode(body).algorithms
+    if len(set(found)) != len(found):
+        refuse(Reason.ERROR_PARSING_EXTENSION, "compress_certificate names an algorithm twice")
+    return found
+
+
 def read_certificate(h: Handshake, message: Certificate, requested: frozenset[int]) -> PeerCertificate:
     """The chain and what is stapled to it. `requested`: the extensions that we asked for."""
     ocsp = None

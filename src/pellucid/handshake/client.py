@@ -74,15 +74,19 @@ def client(h: Handshake) -> Steps:
     if version == TLS_1_3:
         if hello.random == RETRY_RANDOM:
             answer_retry(h, config, offer, hello)
+            h.no_leftovers()
             retry, hello = hello, (yield EXPECT_SERVER_HELLO)
             if hello.random == RETRY_RANDOM:
                 refuse(Reason.SECOND_RETRY)
-            if check_version(h, hello) != TLS_1_3 or hello.cipher_suite != retry.cipher_suite:
-                refuse(Reason.RETRY_MISMATCH, "another version or cipher suite")
+            if hello.extensions.get(X.supported_versions) != retry.extensions[X.supported_versions]:
+                refuse(Reason.RETRY_MISMATCH, "another version")
+            check_version(h, hello)
+            if hello.cipher_suite != retry.cipher_suite:
+                refuse(Reason.WRONG_CIPHER_RETURNED, "another one than the HelloRetryRequest named")
         yield from client13(h, config, offer, hello)
     else:
         if offer.early is not None:
-            refuse(Reason.RESUMED_WITH_OTHER_VERSION, "early data was offered, and TLS 1.2 is the answer")
+            refuse(Reason.BAD_EARLY_DATA_ANSWER, "early data was offered, and TLS 1.2 is the answer")
         yield from client12(h, config, offer, hello)
 
 
@@ -343,7 +347,6 @@ def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
         and isinstance(first, Session)
         and first.max_early_data
         and (not first.alpn or first.alpn in config.alpn_names)
-        and (first.alpn or not config.alpn)
     ):
         offer.early = first
     if offer.psks:

@@ -187,7 +187,7 @@ def resume(
     agreed: frozenset[int],
 ) -> Steps:
     """Figure 2: the server finishes first."""
-    from pellucid.handshake.client13 import inherit
+    from pellucid.handshake.client13 import inherit, verify_again
 
     if session.cipher_suite != keys.suite.code:
         refuse(Reason.RESUMED_WITH_OTHER_CIPHER, keys.suite.name)
@@ -198,7 +198,9 @@ def resume(
         refuse(Reason.RESUMED_WITH_EMS)
     h.facts["resumed"] = True
     inherit(h, session)
+    h.facts["group"] = session.group or None
     h.decide("resumption", True, "the server echoed the session id")
+    yield from verify_again(h, config, session)
     keys.resume(Secret(session.secret))
     ticket = None
     if X.session_ticket in agreed:
@@ -254,6 +256,7 @@ def full_handshake(
         h.facts["client_certificate_requested"] = True
         message = yield EXPECT_DONE
     h.transcript.add(message.raw)
+    h.no_leftovers()
 
     identity, scheme = None, 0
     if request is not None:

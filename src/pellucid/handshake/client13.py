@@ -20,6 +20,7 @@ from pellucid.handshake.authentication import (
     believe_raw_key,
     check_certificate_verify,
     choose_scheme,
+    offered_compression,
     open_certificate,
     read_certificate,
     send_certificate,
@@ -92,6 +93,9 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     if offer.early is not None and not accepted:
         refuse_early_data(h, offer)
         begin_handshake_writing(h, offer, client_secret)
+    if isinstance(psk, Session):
+        inherit(h, psk)
+        yield from verify_again(h, config, psk)
     request: CertificateRequest | None = None
     if psk is None:
         request = yield from server_authentication(h, config, offer)
@@ -338,9 +342,7 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
     schemes = ext.SignatureSchemes.decode(found[X.signature_algorithms]).supported_signature_algorithms
     listed = found.get(X.certificate_authorities)
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
-    compression: tuple[int, ...] = ()
-    if X.compress_certificate in found:
-        compression = ext.CertificateCompressionAlgorithms.decode(found[X.compress_certificate]).algorithms
+    compression = offered_compression(found.get(X.compress_certificate))
     raw_key = h.certificate_types.get("client_certificate_type") == RAW_PUBLIC_KEY
     question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(
@@ -401,12 +403,21 @@ def finish(
     conn = h.conn
     resumption = schedule.derive("resumption_master_secret", b"res master", h.transcript.digest())
     conn._exporter = (schedule.hash, exporter)
-    if isinstance(psk, Session):
-        inherit(h, psk)
     conn._resumption = (resumption, session_binding(config, h.name))
     if config.post_handshake_auth:
         conn._pha = h
     conn._completed()
+
+
+def verify_again(h: Handshake, config: ClientConfig, session: Session) -> Steps:
+    """Hold the first connection's chain against today's clock and trust, if the configuration says so."""
+    if not config.verify_resumed or not session.peer_chain:
+        return
+    chain, ocsp = session.peer_chain, session.ocsp_response or None
+    yield from h.ask(
+        VerifyPeer(chain, h.name, ocsp, session.scts),
+        lambda: config.judge.verify_server(chain, h.name or "", config.now(), ocsp=ocsp, note=h.note),
+    )
 
 
 def inherit(h: Handshake, session: Session) -> None:

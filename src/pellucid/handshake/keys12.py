@@ -118,6 +118,7 @@ class Keys12:
         due = verify_data(self.suite.hash, self.master, label, self.h.transcript.digest())
         if not hmac.compare_digest(due, message.verify_data):
             refuse(Reason.BAD_FINISHED, f"the {label.decode().split()[0]}'s")
+        self.h.no_leftovers()
         self.h.transcript.add(message.raw)
         return due
 

@@ -105,7 +105,7 @@ def update_keys(conn: Connection, *, request: bool) -> None:
     if conn._write_secret is None or conn._write_closed:
         return
     raw = KeyUpdate(int(request)).to_handshake()
-    conn._write.queue(HANDSHAKE, raw)
+    conn._write.ahead(HANDSHAKE, raw)
     suite = conn.suite
     traffic = TrafficSecret(suite.hash, conn._write_secret).next()
     key, iv = traffic.key_and_iv(suite.aead)  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def update_keys(conn: Connection, *, request: bool) -> None:
     if conn._note is not None:
         conn._note("message", sent=True, epoch=epoch, type=raw[0], raw=raw)
         conn._note("keys", sent=True, epoch=epoch + 1, suite=suite.code, key=key, iv=Secret(iv))
-    conn._write.protect(Sealing13(suite.aead, key, iv, epoch + 1, conn._config.policy.padding))  # type: ignore[arg-type]
+    conn._write.protection = Sealing13(suite.aead, key, iv, epoch + 1, conn._config.policy.padding)  # type: ignore[arg-type]
     conn._write_secret = traffic.secret
 
 

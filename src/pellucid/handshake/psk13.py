@@ -89,6 +89,7 @@ def choose_psk(
         h.facts["resumed"] = session is not None
         h.facts["external_psk"] = session is None
         if session is not None:
+            h.facts["ticket_age_error"] = age_error
             h.facts["peer_chain"] = session.peer_chain
             h.facts["verified_chain"] = session.verified_chain
             h.facts["signature_scheme"] = session.signature_scheme or None
@@ -166,15 +167,13 @@ def early_data_refusal(
     """Why early data is not taken; None if it is (RFC 8446 sections 4.2.10 and 8)."""
     if X.early_data not in hello.extensions:
         return "none was offered"
-    if X.pre_shared_key not in hello.extensions:
-        refuse(Reason.MISSING_EXTENSION, "early_data without pre_shared_key")
     h.facts["early_data"] = "refused"
     why = None
     if not config.max_early_data or config.replay_guard is None:
         why = "the server takes none"
     elif retried:
         why = "there was a HelloRetryRequest"
-    elif psk is None or psk.session is None or psk.index != 0:
+    elif psk is None or psk.session is None or psk.index != 0:  # or it came with no key at all
         why = "its key was not chosen"
     elif not psk.session.max_early_data:
         why = "the ticket does not allow it"

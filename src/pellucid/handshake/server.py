@@ -31,6 +31,7 @@ _CHACHA = (
 def server(h: Handshake) -> Steps:
     """The server's side of any handshake, from the first byte."""
     hello: ClientHello = yield EXPECT_CLIENT_HELLO
+    h.no_leftovers()
     h.write.protection = PlainSealing()
     h.client_random = hello.random
     h.conn.client_hello = hello  # type: ignore[attr-defined]

@@ -195,7 +195,7 @@ def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Sess
     h.suite = suite
     h.facts.update(cipher_suite=suite.code, resumed=True)
     h.facts.update(peer_chain=session.peer_chain, verified_chain=session.verified_chain)
-    h.facts["signature_scheme"] = session.signature_scheme or None
+    h.facts.update(signature_scheme=session.signature_scheme or None, group=session.group or None)
     extensions = answer_extensions(h, config, hello, suite)
     session_id = hello.legacy_session_id
     h.transcript.start(suite.hash)
@@ -291,7 +291,9 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
         schemes = ext.SignatureSchemes.decode(found[X.signature_algorithms]).supported_signature_algorithms
     h.facts["peer_signature_schemes"] = schemes
     group = next((one for one in h.policy.groups12 if one in groups), None)
-    question = SelectIdentity(h.name, schemes)
+    listed = found.get(X.certificate_authorities)
+    authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
+    question = SelectIdentity(h.name, schemes, authorities)
     given: Identity | None = yield from h.ask(question, lambda: None)
     candidates = candidates_for(h, config, given)
     why = Reason.NO_SHARED_CIPHER

@@ -21,6 +21,7 @@ from pellucid.handshake.authentication import (
     believe_raw_key,
     check_certificate_verify,
     choose_scheme,
+    offered_compression,
     open_certificate,
     read_certificate,
     send_certificate,
@@ -459,9 +460,7 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
     h.facts["own_chain"] = identity.chain
     h.decide("certificate", identity.kind, "by name, then by what the client can verify", (h.name,))
     h.decide("signature_scheme", scheme, "our first that fits the key and that the client takes", schemes)
-    compression: tuple[int, ...] = ()
-    if X.compress_certificate in offered:
-        compression = ext.CertificateCompressionAlgorithms.decode(offered[X.compress_certificate]).algorithms
+    compression = offered_compression(offered.get(X.compress_certificate))
     send_certificate(
         h,
         identity,

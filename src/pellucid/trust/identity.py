@@ -273,7 +273,7 @@ class Identity:
         return self._raw
 
     def replace(self, **changes: Any) -> Identity:
-        """A copy with other `chain`, `key`, `ocsp`, `scts` or `schemes`: for instance a fresh OCSP response."""
+        """A copy with other `chain`, `key`, `ocsp`, `scts` or `schemes`; say, with a fresh OCSP response."""
         key = changes.pop("key", self.key if self.key is not None else self.signer)
         new = {"chain": self.chain, "ocsp": self.ocsp, "scts": self.scts, "schemes": self.schemes, **changes}
         return type(self)(new.pop("chain"), key, **new)

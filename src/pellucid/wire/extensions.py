@@ -305,7 +305,7 @@ ALLOWED_IN: dict[int, frozenset[str]] = {
         X.server_name: "CH EE SH12",
         X.max_fragment_length: "CH EE SH12",
         X.status_request: "CH CR CT SH12",
-        X.supported_groups: "CH EE",
+        X.supported_groups: "CH EE SH12",  # not in RFC 8422, but old load balancers answer it
         X.ec_point_formats: "CH SH12",
         X.signature_algorithms: "CH CR",
         X.use_srtp: "CH EE SH12",
