@@ -163,7 +163,7 @@ class Answers:
     def ranked_groups(self, ours: tuple[int, ...], hello: Any) -> tuple[int, ...]:
         """A BoringSSL server follows the client's order of groups, unless told to prefer its own.
 
-        It takes the best one even if its share has to be asked for, so no other is left here.
+        In TLS 1.3 it takes the best one even if its share has to be asked for: no other is left then.
         """
         body = hello.extensions.get(X.supported_groups)
         if body is None:
@@ -171,7 +171,11 @@ class Answers:
         theirs = ext.SupportedGroups.decode(body).named_group_list
         if self.settings["cipher"] or self.settings["server-preference"]:
             theirs, ours = ours, theirs
-        return tuple(code for code in theirs if code in ours)[:1] or ours
+        ranked = tuple(code for code in theirs if code in ours)
+        versions = hello.extensions.get(X.supported_versions, b"")
+        if b"\x03\x04" in versions and 0x0304 in self.conn._config.policy.versions:
+            ranked = ranked[:1]
+        return ranked or ours
 
     # -- our certificate ---------------------------------------------------------------------------
 
@@ -188,7 +192,7 @@ class Answers:
             return
         chosen, why = self.choose(request)
         if chosen is None:
-            if self.credentials:
+            if self.credentials and not settings["psk"]:
                 request.fail(why, alert=Alert.handshake_failure)
                 return
             request.answer(None)

@@ -90,6 +90,7 @@ class Exchange:
         try:
             self.exchange()
         except Refused:
+            self.refused = False
             self.settings = self.answers.settings = self.retry
             self.exchange(again=True)
         else:

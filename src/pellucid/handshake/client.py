@@ -73,8 +73,8 @@ def client(h: Handshake) -> Steps:
     h.conn._version = version
     if version == TLS_1_3:
         if hello.random == RETRY_RANDOM:
-            answer_retry(h, config, offer, hello)
             h.no_leftovers()
+            answer_retry(h, config, offer, hello)
             retry, hello = hello, (yield EXPECT_SERVER_HELLO)
             if hello.random == RETRY_RANDOM:
                 refuse(Reason.SECOND_RETRY)
