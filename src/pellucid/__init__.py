@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from pellucid.info import ConnectionInfo
-    from pellucid.io.sockets import TLSSocket, connect, serve, wrap_client, wrap_server
+    from pellucid.io.endpoints import connect, serve, wrap_client, wrap_server
+    from pellucid.io.sockets import TLSSocket
     from pellucid.keylog import KeyLog
     from pellucid.resumption.psk import PreSharedKey, import_psk
     from pellucid.resumption.sessions import Session
@@ -50,7 +51,8 @@ _HOMES = {
         "UsageError",
     ),
     "info": ("ConnectionInfo",),
-    "io.sockets": ("TLSSocket", "connect", "serve", "wrap_client", "wrap_server"),
+    "io.endpoints": ("connect", "serve", "wrap_client", "wrap_server"),
+    "io.sockets": ("TLSSocket",),
     "keylog": ("KeyLog",),
     "resumption.psk": ("PreSharedKey", "import_psk"),
     "resumption.sessions": ("Session",),

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pellucid.config import ClientConfig, Config, ServerConfig
 from pellucid.crypto import schedule12, schedule13
@@ -47,7 +47,6 @@ from pellucid.records import (
     CHANGE_CIPHER_SPEC,
     EARLY,
     HANDSHAKE,
-    PlainSealing,
     ReadHalf,
     WriteHalf,
 )
@@ -93,6 +92,7 @@ class Connection:
         "_request",
         "_requests_refused",
         "_resumption",
+        "_said",
         "_sending",
         "_size_limit_agreed",
         "_steps",
@@ -115,6 +115,7 @@ class Connection:
         self._write = WriteHalf(self._note)
         self._write.max_fragment = config.policy.max_send_fragment
         self._events: deque[Event] = deque()
+        self._said: deque[tuple[int, bytes]] = deque()  # by the reading half, for the writing half to seal
         self._facts: dict[str, Any] = {"role": "client" if self.client else "server", "server_name": name}
         self._info: ConnectionInfo | None = None
         self._error: TLSError | None = None
@@ -181,7 +182,7 @@ class Connection:
         while events:
             yield events.popleft()
 
-    def send_data(self, data: bytes) -> None:
+    def send_data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data. It is sealed by the next `data_to_send()`.
 
         Raises:
@@ -197,9 +198,37 @@ class Connection:
     def data_to_send(self) -> bytes:
         """The bytes that are to go to the peer, once."""
         write = self._write
+        if self._said:
+            self._say()
         if self._key_update_owed or (self._sending and write.protection.exhausted()):
             self._answer_key_update()
-        return write.take()
+        while True:
+            try:
+                return write.take()
+            except TLSError as error:
+                self._renew_keys(error)
+
+    def _say(self) -> None:
+        """Seal what the reading half left for us."""
+        said, write = self._said, self._write
+        while said:
+            content_type, data = said.popleft()
+            if content_type == HANDSHAKE:
+                write.ahead(content_type, data)
+                continue
+            try:
+                write.flush()
+            except TLSError:
+                write.drop()  # an alert ends what is left
+            write.ahead(content_type, data)  # a record of its own (RFC 8446 section 5.1)
+
+    def _renew_keys(self, error: TLSError) -> None:
+        """The keys are used up in the middle of much data (RFC 8446 section 5.5): new ones, or the end."""
+        if self._done and self._version == 0x0304 and self._error is None:
+            self._answer_key_update()
+            return
+        self._write.drop()
+        self._fail(error)
 
     def _answer_key_update(self) -> None:
         from pellucid.handshake.post import update_keys
@@ -209,7 +238,7 @@ class Connection:
     @property
     def wants_to_send(self) -> bool:
         """Whether `data_to_send()` has something."""
-        return self._write.waiting or self._key_update_owed
+        return self._write.waiting or self._key_update_owed or bool(self._said)
 
     def close(self) -> None:
         """Send close_notify (RFC 8446 section 6.1). Reading goes on until the peer closes too."""
@@ -347,8 +376,16 @@ class Connection:
         self._steps = steps
         try:
             self._step(None)
-        except TLSError as error:
+        except Exception as error:
+            self._fault(error)
+
+    def _fault(self, error: Exception) -> NoReturn:
+        """Nothing but a named refusal leaves."""
+        if isinstance(error, RecursionError):
+            raise error
+        if isinstance(error, TLSError):
             self._fail(error)
+        self._fail(TLSError(Reason.INTERNAL, f"{type(error).__name__}: {error}"), cause=error)
 
     def _advance(self) -> None:
         """Read records until there is no whole one, or a request waits for its answer."""
@@ -369,12 +406,8 @@ class Connection:
                     self._on_change_cipher_spec(data)
                 else:
                     refuse(Reason.UNEXPECTED_RECORD, f"type {kind}")
-        except TLSError as error:
-            self._fail(error)
-        except RecursionError:
-            raise
         except Exception as error:
-            self._fail(TLSError(Reason.INTERNAL, f"{type(error).__name__}: {error}"), cause=error)
+            self._fault(error)
 
     def _on_data(self, data: bytes) -> None:
         epoch = self._read.protection.epoch
@@ -483,8 +516,8 @@ class Connection:
             if self._fragments and self._request is None:
                 data, self._fragments = self._fragments, b""
                 self._on_handshake(data)
-        except TLSError as fault:
-            self._fail(fault)
+        except Exception as fault:
+            self._fault(fault)
         self._advance()
 
     def _completed(self) -> None:
@@ -512,7 +545,7 @@ class Connection:
         level, description = data
         if self._note is not None:
             self._note("alert", sent=False, level=level, description=description)
-        if self._fragments and description == Alert.close_notify:
+        if self._fragments and (level == AlertLevel.warning or description == Alert.close_notify):
             refuse(Reason.INTERLEAVED_HANDSHAKE)
         if level not in (AlertLevel.warning, AlertLevel.fatal):
             refuse(Reason.UNKNOWN_ALERT_LEVEL, f"{level}")
@@ -551,10 +584,15 @@ class Connection:
             refuse(Reason.TOO_MANY_CHANGE_CIPHER_SPECS)
 
     def _send_alert(self, level: int, description: int) -> None:
-        self._write.queue(ALERT, bytes((level, description)))
-        self._write.flush()
+        self._said.append((ALERT, bytes((level, description))))
         if self._note is not None:
             self._note("alert", sent=True, level=level, description=description)
+
+    @overload
+    def _fail(self, error: TLSError, *, cause: Exception | None = None) -> NoReturn: ...
+
+    @overload
+    def _fail(self, error: TLSError, *, raising: bool) -> None: ...
 
     def _fail(self, error: TLSError, *, raising: bool = True, cause: Exception | None = None) -> None:
         """End the connection: tell the peer by an alert, forget the handshake, raise."""
@@ -564,15 +602,12 @@ class Connection:
             steps, self._steps = self._steps, None
             self._expected = _NOTHING
             self._request = None
-            self._sending = False
+            self._sending = self._key_update_owed = False
             self._fragments = b""
             if steps is not None and not steps.gi_running:
                 steps.close()
             if ours and error.alert is not None and not self._write_closed:
-                try:
-                    self._send_alert(AlertLevel.fatal, error.alert)
-                except TLSError:  # the keys themselves are exhausted
-                    self._write.protection = PlainSealing()
+                self._send_alert(AlertLevel.fatal, error.alert)
             if self._note is not None:
                 self._note("error", reason=error.reason, detail=error.detail, local=ours, alert=error.alert)
         if raising:
@@ -641,6 +676,7 @@ class ServerConnection(Connection):
             raise UsageError(Reason.BAD_CONFIG, "a server needs an identity, or pre-shared keys")
         super().__init__(config, None)
         self.client_hello: ClientHello | None = None
+        self._ccs_allowed = config.stateless_retry  # RFC 8446 4.2.2: we may have forgotten the first hello
         self._begin(server(Handshake(self, config, None)))
 
     def request_certificate(self) -> None:

@@ -111,13 +111,20 @@ class Request(Event):
         resume(value, None)
 
     def fail(
-        self, reason: Reason = Reason.APPLICATION_FAILED, detail: str = "", *, alert: int | None = None
+        self,
+        reason: Reason | TLSError = Reason.APPLICATION_FAILED,
+        detail: str = "",
+        *,
+        alert: int | None = None,
     ) -> None:
-        """Abort the handshake: the peer gets `alert`, or else the reason's; the error is raised here."""
+        """Abort the handshake: the peer gets `alert`, or else the reason's; the error is raised here.
+
+        `reason` may be a whole error, such as the `CertificateRefused` that a `Trust` raised.
+        """
         resume, self._resume = self._resume, None
         if resume is None:
             raise UsageError(Reason.CLOSED, "this request is not waiting for an answer")
-        resume(None, TLSError(reason, detail, alert=alert))
+        resume(None, reason if isinstance(reason, TLSError) else TLSError(reason, detail, alert=alert))
 
 
 @dataclass(slots=True)

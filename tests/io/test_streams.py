@@ -22,7 +22,8 @@ from pellucid import (
     serve,
 )
 from pellucid.events import SelectIdentity, Sign
-from pellucid.io.sockets import TLSSocket, wrap_client, wrap_server
+from pellucid.io.endpoints import wrap_client, wrap_server
+from pellucid.io.sockets import TLSSocket
 from pellucid.io.streams import TLSStream, open_connection, start_server
 
 SIZES = [0, 1, 16_384, 16_385, 5_000_000]

@@ -34,7 +34,8 @@ from pellucid.config import ClientConfig
 from pellucid.errors import TLSError
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
-from pellucid.io.sockets import TLSSocket, wrap_client
+from pellucid.io.endpoints import wrap_client
+from pellucid.io.sockets import TLSSocket
 from pellucid.keylog import KeyLog
 
 

@@ -16,7 +16,8 @@ from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig, Policy, ServerConfig
 from pellucid.glass.model import Story
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
-from pellucid.io.sockets import TLSSocket, connect, serve
+from pellucid.io.endpoints import connect, serve
+from pellucid.io.sockets import TLSSocket
 from pellucid.trust.authority import Authority
 
 NAME = "localhost"

@@ -27,7 +27,8 @@ from pellucid.errors import TLSError
 from pellucid.glass.ladder import draw, text_of
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
-from pellucid.io.sockets import Server, TLSSocket
+from pellucid.io.endpoints import Server
+from pellucid.io.sockets import TLSSocket
 from pellucid.keylog import KeyLog
 from pellucid.trust.authority import Authority
 from pellucid.trust.verification import Trust

@@ -1,69 +1,63 @@
-"""TLS over blocking sockets.
+"""TLS over blocking sockets, and non-blocking ones. `pellucid.io.endpoints` opens them.
 
-One thread may block in `recv` while another sends: reading and writing have a lock each, and a
-reader never waits for the writer's. What the reader itself has to say (an alert, the answer to a
-KeyUpdate) is sent by whoever holds the writing side.
+One thread may block in `recv` while another sends. Three locks see to that, and their order is the
+whole secret:
+
+* `_reading` and `_writing` are held by the one thread that receives, and the one that sends; each is
+  held over the system call, so that records keep their order.
+* `_engine` is held while the connection computes, never over a system call.
+
+A reader never waits for `_writing`: a writer may be blocked because the peer, who does the same to
+us, waits for us to read. What the reader itself has to say (an alert, the answer to a KeyUpdate) it
+sends if nobody else is sending and the kernel has room; else the next writer takes it along.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
+import inspect
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Any, Self, cast
 
-from pellucid.config import ClientConfig, ServerConfig
-from pellucid.connection import ClientConnection, Connection, ServerConnection
-from pellucid.errors import ConnectionEnded, Reason, TLSError
-from pellucid.events import (
-    DataReceived,
-    EarlyDataReceived,
-    EarlyDataRefused,
-    Event,
-    HandshakeCompleted,
-    PeerClosed,
-    Request,
-    SessionReceived,
-    Sign,
-)
+from pellucid.connection import Connection
+from pellucid.errors import TLSError
+from pellucid.events import Request
 from pellucid.info import ConnectionInfo
-from pellucid.resumption.sessions import Session
+from pellucid.io.shell import CHUNK, Answer, Shell, hang_up, has_room, refuse_request
 
-CHUNK = 65_536  # bytes asked from the kernel at once, and sealed at once: see records.py
-Answer = Callable[[Request], Any]
+LINGER = 1.0
+"""Seconds that a closing socket waits for the peer to read an alert before a reset could erase it."""
 
 
-class TLSSocket:
+class TLSSocket(Shell):
     """A connected socket that speaks TLS.
+
+    Timeouts and blocking are those of the socket underneath: `TimeoutError` when an operation takes
+    longer than `settimeout` allows, `BlockingIOError` where a non-blocking socket would have to
+    wait: for the network to take more if `waiting_to_send`, else for it to bring more. After either
+    of them the same call may be made again. A `send` must then be repeated with the same data: it
+    was sealed already, and is only handed to the network.
 
     Parameters:
         sock: a connected stream socket, or another `TLSSocket` (TLS inside TLS). It is owned from now on.
         connection: the sans-IO connection to drive.
-        answer: called with each request that the configuration asks for; returns the answer.
-
-    Attributes:
-        sessions: what was received to resume with later, newest last.
-        early_data: what a client sent as 0-RTT data, on a server: it may be a replay.
-        early_data_refused: a client's 0-RTT data that the server did not take.
+        answer: called with each request that the configuration asks for; returns the answer, or
+            something that can be awaited for it.
     """
 
     def __init__(self, sock: Any, connection: Connection, answer: Answer | None = None) -> None:
+        super().__init__(connection, answer)
         self._sock = sock
-        self.connection = connection
-        self._answer = answer
-        self._received: list[bytes] = []
+        self._engine = threading.Lock()
         self._reading = threading.Lock()
         self._writing = threading.Lock()
-        self._eof = False
-        self.sessions: list[Session] = []
-        self.early_data = b""
-        self.early_data_refused: bytes | None = None
-        self.events: list[Event] = []
-
-    # -- handshake -------------------------------------------------------------------------------
+        self._unsent: bytes | memoryview = b""
+        self._sealed = 0  # plaintext bytes of a `send` that the network did not take yet
+        self._io_refs = 0
+        self._closed = False
 
     def do_handshake(self) -> ConnectionInfo:
         """Run the handshake to its end; safe to call again.
@@ -73,36 +67,35 @@ class TLSSocket:
             OSError: the network failed; TimeoutError when the socket's timeout ran out.
         """
         with self._reading:
-            self._flush()
+            self._hand_over()
             while not self.connection.handshake_complete:
                 self._read_more()
-            self._flush()
+                self._hand_over()
         return self.connection.info
 
-    @property
-    def info(self) -> ConnectionInfo:
-        """What was agreed on."""
-        return self.connection.info
-
-    # -- data ------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------
 
     def recv(self, size: int = CHUNK) -> bytes:
-        """Up to `size` bytes; b"" after the peer's close_notify.
+        """Up to `size` bytes, of one record; b"" after the peer's close_notify.
 
         Raises:
             ConnectionEnded: the line ended without close_notify (`Reason.TRUNCATED`).
+            TLSError: a record was refused, or the peer sent an alert.
+            OSError: the network failed.
         """
         with self._reading:
-            while not self._received:
-                if self._eof:
+            chunks = self._chunks
+            while not chunks:
+                if self._peer_closed:
                     return b""
+                if self.connection.error is not None:
+                    raise self.connection.error
                 self._read_more()
-            data = self._received[0]
-            if len(data) <= size:
-                del self._received[0]
-                return data
-            self._received[0] = data[size:]
-            return data[:size]
+            data = chunks.popleft()
+            if len(data) > size:
+                chunks.appendleft(data[size:])
+                data = data[:size]
+            return data
 
     def recv_into(self, buffer: Any, size: int = 0) -> int:
         """`recv` into a writable buffer; returns the number of bytes."""
@@ -111,64 +104,185 @@ class TLSSocket:
         view[: len(data)] = data
         return len(data)
 
-    def sendall(self, data: Any) -> None:
-        """Send all of `data`."""
-        view = memoryview(data).cast("B")
-        with self._writing:
-            for at in range(0, len(view), CHUNK):
-                self.connection.send_data(bytes(view[at : at + CHUNK]))
-                self._sock.sendall(self.connection.data_to_send())
-
-    def send(self, data: Any) -> int:
-        """Send all of `data`, and return its length in bytes."""
-        self.sendall(data)
-        return memoryview(data).nbytes
-
-    def send_early_data(self, data: bytes) -> None:
-        """Client: send 0-RTT data with the first flight, before `do_handshake`."""
-        connection = self.connection
-        if not isinstance(connection, ClientConnection):
-            raise TypeError("only a client sends early data")
-        connection.send_early_data(data)
-
-    def makefile(self, mode: str = "r", buffering: int = -1, **options: Any) -> Any:
-        """A file object over this socket, as `socket.makefile` makes it."""
-        raw = _Raw(self)
-        if "b" in mode and buffering == 0:
-            return raw
-        if "w" in mode and "r" in mode:
-            buffered: Any = io.BufferedRWPair(raw, raw)
-        else:
-            buffered = io.BufferedWriter(raw) if "w" in mode else io.BufferedReader(raw)
-        return buffered if "b" in mode else io.TextIOWrapper(buffered, **options)
+    def pending(self) -> int:
+        """Bytes that `recv` has without asking the network: look here before you `select`."""
+        return sum(map(len, self._chunks))
 
     def __iter__(self) -> Iterator[bytes]:
         while data := self.recv():
             yield data
 
+    def _read_more(self) -> None:
+        """Give the connection what the network has; the caller holds the reading lock."""
+        data = self._sock.recv(CHUNK)
+        self.take_in(data, end=not data)
+
+    def take_in(self, data: bytes, *, end: bool = False) -> None:
+        """Give the connection bytes that somebody else read from the socket, or the `end` of them."""
+        try:
+            with self._engine:
+                if end:
+                    self.connection.receive_eof()
+                elif data:
+                    self.connection.receive_data(data)
+            while (request := self._sort_events()) is not None:
+                self._respond(request)
+        except TLSError:
+            while self._sort_events() is not None:
+                pass
+            raise
+        finally:
+            if self.connection.wants_to_send:
+                self._speak()
+
+    def _respond(self, request: Request) -> None:
+        try:
+            value = self._ask(request)
+            if inspect.isawaitable(value):
+                value = asyncio.run(_awaited(value))
+        except Exception as error:
+            refuse_request(request, error)
+        with self._engine:
+            request.answer(value)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def send(self, data: Any) -> int:
+        """Send up to 65,536 bytes of `data`, and return how many.
+
+        Raises:
+            UsageError: the handshake is not complete, or the connection is closed.
+            BlockingIOError, TimeoutError: the network took only a part: call again with the same data.
+        """
+        view = memoryview(data).cast("B")
+        with self._writing:
+            self._push()
+            if not self._sealed:
+                with self._engine:
+                    self.connection.send_data(view[:CHUNK])
+                self._sealed = min(len(view), CHUNK)
+                self._push()
+            size, self._sealed = self._sealed, 0
+        self._speak()
+        return size
+
+    def sendall(self, data: Any) -> None:
+        """Send all of `data`. As with plain sockets, a timeout leaves open how much of it went."""
+        view = memoryview(data).cast("B")
+        with self._writing:
+            self._sealed = 0
+            for at in range(0, len(view), CHUNK):
+                with self._engine:
+                    self.connection.send_data(view[at : at + CHUNK])
+                self._push()
+        self._speak()
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send what a binary `file` holds from `offset` on, `count` bytes at most; returns how many."""
+        if offset:
+            file.seek(offset)
+        total = 0
+        while data := file.read(CHUNK if count is None else min(CHUNK, count - total)):
+            self.sendall(data)
+            total += len(data)
+        return total
+
+    def flush(self) -> None:
+        """Send what the connection has to say, after a call on `connection` itself."""
+        with self._writing:
+            self._push()
+
+    @property
+    def waiting_to_send(self) -> bool:
+        """Whether sealed bytes wait until the network takes more: `select` for writing then."""
+        return bool(self._unsent)
+
+    def _push(self) -> None:
+        """Send all that is sealed; the caller holds the writing lock."""
+        while True:
+            rest = self._unsent
+            if not rest:
+                with self._engine:
+                    rest = self.connection.data_to_send()
+                if not rest:
+                    return
+            self._unsent = rest  # whatever happens in `send`, no sealed byte may get lost
+            sent = self._sock.send(rest)
+            self._unsent = memoryview(rest)[sent:] if sent < len(rest) else b""
+
+    def _speak(self) -> None:
+        """Send what the reading side has to say, unless somebody else is sending: then he will.
+
+        Errors of the network are left to be found by the next call that depends on it.
+        """
+        while self.connection.wants_to_send and self._writing.acquire(blocking=False):
+            try:
+                if self.connection.handshake_complete and not has_room(self):
+                    return
+                self._push()
+            except OSError:
+                return
+            finally:
+                self._writing.release()
+
+    def _hand_over(self) -> None:
+        """Send a flight of the handshake. If the peer hung up, what it sent before may say why."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.flush()
+
     # -- the end ---------------------------------------------------------------------------------
 
     def shutdown_write(self) -> None:
-        """Send close_notify: nothing more will come from us; reading goes on."""
+        """Send close_notify: nothing more will come from us; reading goes on (RFC 8446 section 6.1)."""
         with self._writing:
-            self.connection.close()
-            self._send_waiting()
+            with self._engine:
+                self.connection.close()
+            self._push()
 
-    def unwrap(self) -> Any:
-        """Close TLS on both sides and give back the plain socket."""
+    def unwrap(self) -> tuple[Any, bytes]:
+        """Close TLS on both sides; the plain socket, and what came in behind the peer's close_notify."""
         self.shutdown_write()
         while self.recv():
             pass
-        return self._sock
+        return self._sock, self.connection.unread_data()
 
     def close(self) -> None:
-        """Send close_notify and close the socket, without waiting for the peer's."""
+        """Send close_notify and close the socket, without waiting for the peer's.
+
+        Files made by `makefile` keep it open until they are closed too.
+        """
+        if not self._closed:
+            self._closed = True
+            if self._io_refs <= 0:
+                self._really_close()
+
+    def _really_close(self) -> None:
         with contextlib.suppress(OSError, TLSError):
             self.shutdown_write()
-        self._sock.close()
+        if isinstance(self._sock, TLSSocket):
+            self._sock.close()
+        else:
+            hang_up(self._sock, LINGER if self.connection.error is not None else 0)
+
+    def _decref_socketios(self) -> None:
+        self._io_refs -= 1
+        if self._closed and self._io_refs <= 0:
+            self._really_close()
+
+    def makefile(self, mode: str = "r", buffering: int | None = None, **options: Any) -> Any:
+        """A file object over this socket: as `socket.makefile`, whose very code it is."""
+        return socket.socket.makefile(cast(Any, self), mode, buffering, **options)  # type: ignore[call-overload]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- as a socket -----------------------------------------------------------------------------
 
     def settimeout(self, seconds: float | None) -> None:
-        """Seconds that one operation on the socket may take; None for ever."""
+        """Seconds that one operation on the socket may take; None for ever; 0 for non-blocking."""
         self._sock.settimeout(seconds)
 
     def fileno(self) -> int:
@@ -179,254 +293,10 @@ class TLSSocket:
         """The peer's address."""
         return self._sock.getpeername()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    # -- the machine -----------------------------------------------------------------------------
-
-    def _read_more(self) -> None:
-        """Give the connection what the network has; the caller holds the reading lock."""
-        data = self._sock.recv(CHUNK)
-        try:
-            if data:
-                self.connection.receive_data(data)
-            else:
-                self.connection.receive_eof()
-            self._take_events()
-        except TLSError as error:
-            self._collect()
-            self._flush()
-            if isinstance(error, ConnectionEnded) and error.reason is Reason.PEER_CLOSED:
-                self._eof = True
-            raise
-        if self.connection.wants_to_send:
-            self._flush()
-
-    def _take_events(self) -> None:
-        """Requests are answered as they come; an answer may bring more events."""
-        while (event := self.connection.next_event()) is not None:
-            if isinstance(event, Request):
-                self._respond(event)
-            else:
-                self._note(event)
-
-    def _collect(self) -> None:
-        for event in self.connection.events():
-            if not isinstance(event, Request):
-                self._note(event)
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, DataReceived):
-            self._received.append(event.data)
-        elif isinstance(event, EarlyDataReceived):
-            self.early_data += event.data
-        elif isinstance(event, PeerClosed):
-            self._eof = True
-        elif isinstance(event, SessionReceived):
-            self.sessions.append(event.session)
-        elif isinstance(event, EarlyDataRefused):
-            self.early_data_refused = event.data
-        elif not isinstance(event, HandshakeCompleted):
-            self.events.append(event)
-
-    def _respond(self, request: Request) -> None:
-        if isinstance(request, Sign) and request.pending is not None:
-            request.answer(asyncio.run(_awaited(request.pending)))
-            return
-        if self._answer is None:
-            request.fail(detail=f"nobody answers {type(request).__name__}")
-            return
-        try:
-            value = self._answer(request)
-        except TLSError:
-            raise
-        except Exception as error:
-            request.fail(detail=f"{type(error).__name__}: {error}")
-            raise
-        request.answer(value)
-
-    def _flush(self) -> None:
-        """Send what waits, unless another thread is sending: then it does so itself."""
-        if self._writing.acquire(blocking=False):
-            try:
-                self._send_waiting()
-            except OSError:
-                if self.connection.error is None:
-                    raise
-            finally:
-                self._writing.release()
-
-    def _send_waiting(self) -> None:
-        if data := self.connection.data_to_send():
-            self._sock.sendall(data)
+    def getsockname(self) -> Any:
+        """Our own address."""
+        return self._sock.getsockname()
 
 
 async def _awaited(value: Any) -> Any:
     return await value
-
-
-class _Raw(io.RawIOBase):
-    """The raw file that `makefile` buffers."""
-
-    def __init__(self, sock: TLSSocket) -> None:
-        self._socket = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._socket.recv_into(buffer)
-
-    def write(self, data: Any) -> int:
-        return self._socket.send(data)
-
-
-def wrap_client(
-    sock: Any,
-    server_name: str | None,
-    config: ClientConfig | None = None,
-    *,
-    answer: Answer | None = None,
-    early_data: bytes = b"",
-) -> TLSSocket:
-    """Speak TLS as the client over a connected socket (after STARTTLS, through a proxy, inside TLS)."""
-    wrapped = TLSSocket(sock, ClientConnection(config, server_name), answer)
-    if early_data:
-        wrapped.send_early_data(early_data)
-    wrapped.do_handshake()
-    return wrapped
-
-
-def wrap_server(sock: Any, config: ServerConfig, *, answer: Answer | None = None) -> TLSSocket:
-    """Speak TLS as the server over an accepted socket."""
-    wrapped = TLSSocket(sock, ServerConnection(config), answer)
-    wrapped.do_handshake()
-    return wrapped
-
-
-def connect(
-    host: str,
-    port: int = 443,
-    *,
-    config: ClientConfig | None = None,
-    server_name: str | None = None,
-    timeout: float | None = None,
-    answer: Answer | None = None,
-    early_data: bytes = b"",
-) -> TLSSocket:
-    """Connect to `host` and speak TLS with it.
-
-    Parameters:
-        host, port: where to connect to.
-        config: a `ClientConfig`; None trusts the system's authorities.
-        server_name: the name that the certificate must be for; None means `host`.
-        timeout: seconds for the connection and for each operation after it.
-        answer: called with the requests that `config.ask` names.
-        early_data: 0-RTT data to send at once, if the configuration's session allows it.
-
-    Raises:
-        CertificateRefused: the server's certificate is not believed.
-        TLSError: anything else that TLS refuses.
-        OSError: the network.
-    """
-    sock = socket.create_connection((host, port), timeout)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        return wrap_client(sock, server_name or host, config, answer=answer, early_data=early_data)
-    except BaseException:
-        sock.close()
-        raise
-
-
-def serve(
-    handler: Callable[[TLSSocket], None],
-    config: ServerConfig | Callable[[], ServerConfig],
-    address: tuple[str, int] = ("127.0.0.1", 0),
-    *,
-    timeout: float | None = 60.0,
-    on_error: Callable[[BaseException], None] | None = None,
-) -> Server:
-    """Serve TLS connections, a thread each. Use it as a context manager.
-
-    Parameters:
-        handler: called with each connection once its handshake is complete.
-        config: a `ServerConfig`, or a callable that gives the present one (hot reload).
-        address: where to listen; port 0 lets the system choose (see `Server.port`).
-        timeout: seconds that one operation may take.
-        on_error: told of what went wrong in a connection.
-    """
-    return Server(handler, config, address, timeout=timeout, on_error=on_error)
-
-
-class Server:
-    """A listening socket and its threads. `port` is where it listens; `config` can be swapped."""
-
-    def __init__(
-        self,
-        handler: Callable[[TLSSocket], None],
-        config: ServerConfig | Callable[[], ServerConfig],
-        address: tuple[str, int],
-        *,
-        timeout: float | None,
-        on_error: Callable[[BaseException], None] | None,
-    ) -> None:
-        self.config = config
-        self._handler = handler
-        self._timeout = timeout
-        self._on_error = on_error
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._listener = socket.create_server(address, family=family)
-        self.address = self._listener.getsockname()
-        self.port: int = self.address[1]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._run, args=(sock,), daemon=True).start()
-
-    def _run(self, sock: socket.socket) -> None:
-        try:
-            sock.settimeout(self._timeout)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            config = self.config() if callable(self.config) else self.config
-            with wrap_server(sock, config) as wrapped:
-                self._handler(wrapped)
-        except (TLSError, OSError) as error:
-            if self._on_error is not None:
-                self._on_error(error)
-        finally:
-            _linger(sock)
-
-    def close(self) -> None:
-        """Stop listening; connections under way go on."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-def _linger(sock: socket.socket) -> None:
-    """Close so that an alert on its way is not overtaken by a reset: say the end, then read it out."""
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
-        sock.settimeout(1.0)
-        for _ in range(64):
-            if not sock.recv(CHUNK):
-                break
-    sock.close()
