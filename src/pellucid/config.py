@@ -199,7 +199,7 @@ class Policy:
     def shares(self) -> tuple[int, ...]:
         """The groups for which a client sends shares at once."""
         if self.key_shares is not None:
-            return self.key_shares
+            return tuple(group for group in self.groups if group in self.key_shares)  # RFC 8446 4.2.8
         first: dict[bool, int] = {}
         for group in self.groups:
             first.setdefault(GROUPS[group].pq, group)

@@ -30,9 +30,9 @@ from pellucid.wire.codepoints import Alert
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import ClientHello
 
-TLS13 = Policy(versions=(0x0304,))
+TLS13 = Policy(versions=(0x0304,), certificate_compression=())
 TLS12 = Policy(versions=(0x0303,))
-BOTH = Policy()
+BOTH = Policy(certificate_compression=())
 RELAXED12 = legacy.old_peers_policy(versions=(0x0303,))
 
 AUTHORITY = Authority.create()

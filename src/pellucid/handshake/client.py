@@ -150,6 +150,7 @@ def send_client_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
     h.client_random = offer.hello.random
     h.write.protection = PlainSealing(0x0301)
     transmit_hello(h, config, offer)
+    h.conn._ccs_allowed = policy.tls13  # RFC 8446 5: from here on; TLS 1.2 takes it back
     h.write.protect(PlainSealing())
     if offer.early is not None:
         begin_early_data(h, offer, offer.early)
@@ -381,7 +382,9 @@ def answer_retry(h: Handshake, config: ClientConfig, offer: Offer, retry: Server
     first = offer.hello
     for kind in retry.extensions:
         if kind not in _RETRY_EXTENSIONS:
-            refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} in a HelloRetryRequest")
+            known = kind in first.extensions  # RFC 8446 4.2: then it only stands in the wrong message
+            reason = Reason.EXTENSION_NOT_ALLOWED if known else Reason.UNEXPECTED_EXTENSION
+            refuse(reason, f"{X.name_of(kind)} in a HelloRetryRequest")
     extensions = dict(first.extensions)
     body = retry.extensions.get(X.key_share)
     cookie = retry.extensions.get(X.cookie)

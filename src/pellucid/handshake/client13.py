@@ -139,7 +139,7 @@ def check_hello_extensions(offer: Offer, hello: ServerHello) -> None:
         if kind not in offer.hello.extensions:
             refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} in a ServerHello")
         if kind not in _SERVER_HELLO_EXTENSIONS:
-            refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} may not stand in a ServerHello")
+            refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a ServerHello")
 
 
 def selected_psk(

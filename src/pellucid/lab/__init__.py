@@ -20,7 +20,8 @@ the honest side must notice exactly that.
 
 Faults in messages: `edit`, `extensions`, `repeat_extension`, `drop`, `duplicate`, `replace`,
 `insert`, `swap`, `flip`, `cut`, `append`. Faults in records: `split`, `corrupt`, `in_clear`,
-`record_version`, `records`. `Tap` breaks nothing and remembers what was sent. A fault that no function here makes is a subclass of `Fault` away.
+`record_version`, `records`. `Tap` breaks nothing
+and remembers what was sent. A fault that no function here makes is a subclass of `Fault` away.
 
 Once the handshake is over (or in its midst), `peer.inject(...)` writes any record under the
 present keys and `peer.inject_raw(...)` any bytes at all. Over a real socket a misbehaving peer is
