@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support import House
+
 SHARED = Path(os.environ.get("PELLUCID_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
@@ -16,3 +18,9 @@ def shared() -> Path:
     if not (SHARED / "DESIGN.md").exists():
         pytest.skip("the shared material (../shared) is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def house() -> House:
+    """Certificates, trust and configurations."""
+    return House()

@@ -2,10 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from pellucid import Authority, ClientConfig, Policy, ServerConfig, TLSError
 from pellucid.connection import ClientConnection, ServerConnection
 from pellucid.events import DataReceived, Event
 
 Events = list[Event]
+Side = ClientConnection | ServerConnection
+Pair = tuple[ClientConnection, ServerConnection]
+TLS13 = Policy(versions=(0x0304,))
+TLS12 = Policy(versions=(0x0303,))
+
+
+class House:
+    """An authority with certificates of each kind. One for the whole run: RSA keys take their time."""
+
+    def __init__(self) -> None:
+        self.authority = Authority.create()
+        self.trust = self.authority.trust()
+        self.server = {
+            kind: self.authority.issue("localhost", key=kind)
+            for kind in ("ecdsa-p256", "rsa-2048", "ed25519")
+        }
+        self.client_identity = self.authority.issue("somebody", client=True)
+
+    def client(self, policy: Policy = TLS13, **settings: Any) -> ClientConfig:
+        return ClientConfig(policy=policy, trust=self.trust, **settings)
+
+    def servers(self, policy: Policy = TLS13, kind: str = "ecdsa-p256", **settings: Any) -> ServerConfig:
+        return ServerConfig(policy=policy, identities=(self.server[kind],), **settings)
+
+    def pair(self, policy: Policy = TLS13) -> Pair:
+        """Two connections that have shaken hands; their events are taken."""
+        pair = ClientConnection(self.client(policy), "localhost"), ServerConnection(self.servers(policy))
+        pump(*pair)
+        return pair
+
+
+def write(side: Side, content_type: int, data: bytes) -> bytes:
+    """The record in which `side` sends `data`, whatever the rules say; empty data too."""
+    half = side._write
+    half.flush()
+    return half.protection.seal(content_type, data)
+
+
+def refusal(side: Side, data: bytes) -> TLSError:
+    """How `side` refuses `data`: a named error that stays, and at most one alert."""
+    with pytest.raises(TLSError) as refused:
+        side.receive_data(data)
+    with pytest.raises(TLSError) as again:
+        side.receive_data(b"more")
+    assert again.value is refused.value is side.error
+    return refused.value
 
 
 def pump(client: ClientConnection, server: ServerConnection, *, piece: int = 0) -> tuple[Events, Events]:

@@ -414,8 +414,9 @@ class Connection:
         if self._fragments:
             refuse(Reason.INTERLEAVED_HANDSHAKE)
         # TLS 1.2's only keys have the number of EARLY too.
-        early = not self._done and epoch == EARLY and self._version == 0x0304
-        if not (self._done or early):
+        done = self._info is not None
+        early = not done and epoch == EARLY and self._version == 0x0304
+        if not (done or early):
             refuse(Reason.UNEXPECTED_RECORD, "application data during the handshake")
         if not data:
             self._count_empty()

@@ -58,6 +58,7 @@ class Reason(Enum):
     TOO_MANY_EMPTY_RECORDS = ("too-many-empty-records", Alert.unexpected_message, "RFC 8446 5.1", "The peer sent more empty records in a row than anyone needs.")
     TOO_MANY_WARNING_ALERTS = ("too-many-warning-alerts", Alert.unexpected_message, "RFC 5246 7.2", "The peer sent more warning alerts than anyone needs.")
     TOO_MANY_KEY_UPDATES = ("too-many-key-updates", Alert.unexpected_message, "RFC 8446 4.6.3", "The peer changes its keys again and again without sending data.")
+    BAD_KEY_UPDATE = ("bad-key-update", Alert.illegal_parameter, "RFC 8446 4.6.3", "A KeyUpdate that is neither a request nor an answer.")
     TOO_MANY_CHANGE_CIPHER_SPECS = ("too-many-change-cipher-specs", Alert.unexpected_message, "RFC 8446 5", "The peer sent more ChangeCipherSpec records than anyone needs.")
     TOO_MANY_HELLO_REQUESTS = ("too-many-hello-requests", Alert.unexpected_message, "RFC 5246 7.4.1.1", "The peer asks for renegotiation again and again.")
     TOO_MANY_TICKETS = ("too-many-tickets", Alert.unexpected_message, "RFC 8446 4.6.1", "The peer sends more session tickets than anyone needs.")

@@ -110,7 +110,7 @@ class Sealing13:
     def seal(self, content_type: int, fragment: bytes) -> bytes:
         """One record; `padding(size)` says how many zeros to add (RFC 8446 section 5.4)."""
         sequence = self._sequence
-        if sequence >= self._limit:
+        if sequence >= self._limit and content_type == APPLICATION_DATA:  # the rest is few, and ends it
             raise TLSError(Reason.SEQUENCE_OVERFLOW)
         self._sequence = sequence + 1
         if self.padding is None:
@@ -165,11 +165,13 @@ class Opening13:
         if not inner:
             refuse(Reason.NO_CONTENT_TYPE)
         kind = inner[-1]
-        if kind:
+        if kind > CHANGE_CIPHER_SPEC:
             return kind, inner[:-1]
         inner = inner.rstrip(b"\0")
         if not inner:
             refuse(Reason.NO_CONTENT_TYPE)
+        if inner[-1] == CHANGE_CIPHER_SPEC:
+            refuse(Reason.UNEXPECTED_RECORD, "a protected ChangeCipherSpec")
         return inner[-1], inner[:-1]
 
 
@@ -194,7 +196,7 @@ class Sealing12:
     def seal(self, content_type: int, fragment: bytes) -> bytes:
         """One record."""
         sequence = self._sequence
-        if sequence >= self._limit:
+        if sequence >= self._limit and content_type == APPLICATION_DATA:  # an alert may still go out
             raise TLSError(Reason.SEQUENCE_OVERFLOW)
         self._sequence = sequence + 1
         number = sequence.to_bytes(8, "big")
@@ -288,7 +290,11 @@ class WriteHalf:
         self._pending.append(data)
 
     def flush(self) -> None:
-        """Seal what is gathered."""
+        """Seal what is gathered.
+
+        Raises:
+            TLSError: `Reason.SEQUENCE_OVERFLOW`; what is not sealed yet is still gathered.
+        """
         pending = self._pending
         if not pending:
             return
@@ -296,12 +302,17 @@ class WriteHalf:
         self._pending = []
         size = len(data)
         most = self.max_fragment
-        if size <= most:
-            self._seal(self._type, data)
-            return
-        view = memoryview(data)
-        for at in range(0, size, most):
-            self._seal(self._type, view[at : at + most])  # type: ignore[arg-type]
+        at = 0
+        try:
+            if size <= most:
+                self._seal(self._type, data)
+                return
+            view = memoryview(data)
+            for at in range(0, size, most):
+                self._seal(self._type, view[at : at + most])  # type: ignore[arg-type]
+        except TLSError:
+            self._pending.insert(0, data[at:])
+            raise
 
     def _seal(self, content_type: int, fragment: bytes) -> None:
         wire = self.protection.seal(content_type, fragment)
@@ -320,7 +331,14 @@ class WriteHalf:
         """Seal `data` in front of application data that waits (RFC 8446 section 4.6.3)."""
         if self._type != APPLICATION_DATA:
             self.flush()
-        self._seal(content_type, data)
+        kind, waiting = self._type, self._pending
+        self._type, self._pending = content_type, [data]
+        self.flush()
+        self._type, self._pending = kind, waiting
+
+    def drop(self) -> None:
+        """Forget what is gathered and not sealed."""
+        self._pending = []
 
     def protect(self, protection: Sealing) -> None:
         """Begin a new epoch; what was written before goes out under the old keys."""
@@ -343,6 +361,7 @@ class WriteHalf:
         return bool(self._pending or self._out)
 
 
+_FIRST = (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE)  # the first: RFC 8446 4.2.2, where a server keeps no state
 _HTTP_METHODS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"DELE", b"OPTI", b"PATC", b"TRAC")
 
 
@@ -459,9 +478,9 @@ class ReadHalf:
     def _check_first(self, buffer: bytes) -> None:
         """Say what arrived instead of TLS, as soon as it can be told."""
         first = buffer[0]
-        if first in (ALERT, HANDSHAKE) and (len(buffer) < 2 or buffer[1] == 3):
+        if first in _FIRST and (len(buffer) < 2 or buffer[1] == 3):
             return
-        if len(buffer) < 5 and first not in (ALERT, HANDSHAKE):
+        if len(buffer) < 5 and first not in _FIRST:
             starts = bytes(buffer[:4])
             if any(method.startswith(starts) for method in (*_HTTP_METHODS, b"CONN")) or first & 0x80:
                 return  # not enough to say which
@@ -477,8 +496,8 @@ class ReadHalf:
                 refuse(Reason.SSLV2_HELLO)
         if self.client and all(32 <= byte < 127 for byte in start[:4]):
             refuse(Reason.PLAIN_SERVER, f"it begins with {start!r}")
-        if start[0] in (CHANGE_CIPHER_SPEC, APPLICATION_DATA) and start[1:2] == b"\x03":
+        if start[0] == APPLICATION_DATA and start[1:2] == b"\x03":
             refuse(Reason.UNEXPECTED_RECORD, f"a connection cannot begin with type {start[0]}")
-        if start[0] in (ALERT, HANDSHAKE):
+        if start[0] in _FIRST:
             refuse(Reason.WRONG_RECORD_VERSION, f"0x{start[1:3].hex()}")
         refuse(Reason.NOT_TLS, f"it begins with {start.hex(' ')}")

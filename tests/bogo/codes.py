@@ -16,6 +16,7 @@ from pellucid.wire.language import DecodeError
 #: Our reason -> BoringSSL's. It queues several where an inner and an outer layer both complain.
 CODES: dict[str, str] = {
     "DECODE_ERROR": "DECODE_ERROR",
+    "BAD_KEY_UPDATE": "DECODE_ERROR",
     "TRAILING_DATA": "DECODE_ERROR",
     "ERROR_PARSING_EXTENSION": "ERROR_PARSING_EXTENSION",
     "BAD_SERVER_NAME": "PARSE_TLSEXT ERROR_PARSING_EXTENSION",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from pellucid import (
-    Authority,
     ClientConfig,
     ClientConnection,
     Identity,
@@ -27,36 +26,12 @@ from pellucid import (
 )
 from pellucid.events import EarlyDataReceived, EarlyDataRefused, PeerAuthenticated, SessionReceived
 from pellucid.wire.codepoints import CipherSuite, NamedGroup
-from support import carry, data_in, pump
+from support import House, carry, data_in, pump
 
 TLS13 = Policy(versions=(0x0304,))
 TLS12 = Policy(versions=(0x0303,))
 MUSEUM = legacy.museum_policy()
 KEY = PreSharedKey(b"device 7", Secret(bytes(range(32))))
-
-
-class House:
-    """An authority with certificates of each kind."""
-
-    def __init__(self) -> None:
-        self.authority = Authority.create()
-        self.trust = self.authority.trust()
-        self.server = {
-            kind: self.authority.issue("localhost", key=kind)
-            for kind in ("ecdsa-p256", "rsa-2048", "ed25519")
-        }
-        self.client_identity = self.authority.issue("somebody", client=True)
-
-    def client(self, policy: Policy = TLS13, **settings: object) -> ClientConfig:
-        return ClientConfig(policy=policy, trust=self.trust, **settings)  # type: ignore[arg-type]
-
-    def servers(self, policy: Policy = TLS13, kind: str = "ecdsa-p256", **settings: object) -> ServerConfig:
-        return ServerConfig(policy=policy, identities=(self.server[kind],), **settings)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def house() -> House:
-    return House()
 
 
 Pair = tuple[ClientConnection, ServerConnection]

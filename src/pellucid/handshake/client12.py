@@ -77,6 +77,9 @@ EXPECT_FINISHED: Expect = {T.finished: Finished}
 
 def client12(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHello) -> Steps:
     """ServerHello is here, and TLS 1.2 is the answer."""
+    h.conn._ccs_allowed = False
+    if h.conn._ccs_seen:  # only TLS 1.3 has dummies
+        refuse(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, "in front of ServerHello")
     suite = check_server_hello(h, offer, hello)
     agreed = read_extensions(h, config, offer, hello)
     h.transcript.start(suite.hash, keep=True)

@@ -69,7 +69,7 @@ def refuse_renegotiation(conn: Connection) -> None:
 def receive_key_update(conn: Connection, message: KeyUpdate) -> None:
     """The peer changes its keys, and may ask us to change ours (RFC 8446 section 4.6.3)."""
     if message.request_update > 1:
-        refuse(Reason.DECODE_ERROR, f"KeyUpdate.request_update is {message.request_update}")
+        refuse(Reason.BAD_KEY_UPDATE, f"request_update is {message.request_update}")
     conn._key_updates += 1
     if conn._key_updates > MAX_KEY_UPDATES:
         refuse(Reason.TOO_MANY_KEY_UPDATES)
@@ -183,9 +183,29 @@ def authenticate_later(h: Handshake, request: CertificateRequest) -> Steps:
     later.send(Finished(traffic.finished(later.transcript.digest())))
 
 
+class LaterWriting:
+    """What the reading half has to say after the handshake, left for the writing half to seal."""
+
+    __slots__ = ("_said", "_write")
+
+    def __init__(self, conn: Connection) -> None:
+        self._said = conn._said
+        self._write = conn._write
+
+    def queue(self, content_type: int, data: bytes) -> None:
+        """See `WriteHalf.queue`."""
+        self._said.append((content_type, data))
+
+    @property
+    def protection(self) -> Any:
+        """The present keys."""
+        return self._write.protection
+
+
 def context_of(h: Handshake, request: bytes) -> Handshake:
     """A handshake of its own, whose transcript goes on from the main one's end."""
     later = type(h)(h.conn, h.config, h.name)
+    later.write = LaterWriting(h.conn)  # type: ignore[assignment]
     later.suite = h.suite
     later.certificate_types = h.certificate_types
     transcript: Transcript = h.transcript.copy()

@@ -81,6 +81,9 @@ def server12(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     """ClientHello is here, and TLS 1.2 is chosen."""
     from pellucid.handshake.server import choose_alpn
 
+    h.conn._ccs_allowed = False
+    if h.conn._ccs_seen:  # only TLS 1.3 has dummies
+        refuse(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, "in front of ClientHello")
     extended = check_client_hello(h, hello)
     h.facts.update(version=0x0303, extended_master_secret=extended, resumed=False)
     session = find_session(h, config, hello, extended)
