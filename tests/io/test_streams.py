@@ -24,7 +24,8 @@ from pellucid import (
 from pellucid.events import SelectIdentity, Sign
 from pellucid.io.endpoints import wrap_client, wrap_server
 from pellucid.io.sockets import TLSSocket
-from pellucid.io.streams import TLSStream, open_connection, start_server
+from pellucid.io.stream import TLSStream
+from pellucid.io.streams import open_connection, start_server
 
 SIZES = [0, 1, 16_384, 16_385, 5_000_000]
 
@@ -70,7 +71,7 @@ def test_asyncio_echo(authority: Authority, server_config: ServerConfig, size: i
     async def answer(stream: TLSStream) -> None:
         async for data in stream:
             await stream.send(data)
-        await stream.send_eof()
+        stream.write_eof()
 
     async def run() -> bytes:
         server = await start_server(answer, server_config)
@@ -86,7 +87,7 @@ def test_asyncio_echo(authority: Authority, server_config: ServerConfig, size: i
 
     async def send_all(stream: TLSStream) -> None:
         await stream.send(bytes(size))
-        await stream.send_eof()
+        stream.write_eof()
 
     assert asyncio.run(run()) == bytes(size)
 
@@ -205,8 +206,8 @@ def test_certificate_and_signature_may_be_awaited(authority: Authority) -> None:
         port = server.sockets[0].getsockname()[1]
         client = ClientConfig(trust=authority.trust())
         stream = await open_connection("localhost", port, config=client, timeout=10)
-        data = await stream.receive()
-        await stream.close()
+        data = await stream.read(65536)
+        await stream.aclose()
         server.close()
         return data
 

@@ -78,15 +78,15 @@ class OwnStack(Stack):
         return pellucid.wrap_server(raw, self._server)
 
     async def connect(self, port: int) -> tuple[Any, Any]:
-        streams = load("pellucid.io.aio", "pellucid's asyncio shell")
-        found: tuple[Any, Any] = await streams.open_connection(
-            "127.0.0.1", port, config=self._client, server_name=HOST
-        )
-        return found
+        streams = load("pellucid.io.streams", "pellucid's asyncio shell")
+        stream = await streams.open_connection("127.0.0.1", port, config=self._client, server_name=HOST)
+        return stream, stream
 
     async def serve(self, handle: Serve) -> tuple[int, Awaitable[None]]:
-        streams = load("pellucid.io.aio", "pellucid's asyncio shell")
-        server = await streams.start_server(handle, "127.0.0.1", 0, config=self._server)
+        streams = load("pellucid.io.streams", "pellucid's asyncio shell")
+        server = await streams.start_server(
+            lambda stream: handle(stream, stream), self._server, "127.0.0.1", 0
+        )
         return server.sockets[0].getsockname()[1], server.serve_forever()
 
 
