@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.config import ClientConfig
 from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
 from pellucid.crypto.suites import Suite
-from pellucid.errors import Reason, refuse
+from pellucid.errors import PeerMisbehaved, Reason, refuse
 from pellucid.events import EarlyDataAccepted, SelectIdentity, VerifyPeer
 from pellucid.handshake.authentication import (
     CLIENT_CONTEXT,
@@ -32,8 +32,8 @@ from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import Alert, HandshakeType, NamedGroup
 from pellucid.wire.codepoints import ExtensionType as X
-from pellucid.wire.codepoints import HandshakeType, NamedGroup
 from pellucid.wire.messages import (
     Certificate,
     CertificateRequest,
@@ -55,9 +55,9 @@ EXPECT_ANY_CERTIFICATE: Expect = {
     **EXPECT_CERTIFICATE,
     HandshakeType.compressed_certificate: CompressedCertificate,
 }
-EXPECT_CERTIFICATE_REQUEST: Expect = {HandshakeType.certificate_request: CertificateRequest}
-EXPECT_CERTIFICATE_OR_REQUEST: Expect = {**EXPECT_CERTIFICATE, **EXPECT_CERTIFICATE_REQUEST}
-EXPECT_ANY_CERTIFICATE_OR_REQUEST: Expect = {**EXPECT_ANY_CERTIFICATE, **EXPECT_CERTIFICATE_REQUEST}
+_REQUEST: Expect = {HandshakeType.certificate_request: CertificateRequest}
+EXPECT_CERTIFICATE_OR_REQUEST: Expect = {**EXPECT_CERTIFICATE, **_REQUEST}
+EXPECT_ANY_CERTIFICATE_OR_REQUEST: Expect = {**EXPECT_ANY_CERTIFICATE, **_REQUEST}
 EXPECT_CERTIFICATE_VERIFY: Expect = {HandshakeType.certificate_verify: CertificateVerify}
 EXPECT_FINISHED: Expect = {HandshakeType.finished: Finished}
 
@@ -172,7 +172,8 @@ def shared_secret(
         if psk is None:
             refuse(Reason.MISSING_KEY_SHARE, "ServerHello has neither a key share nor a pre-shared key")
         if 0 not in h.policy.psk_modes:
-            refuse(Reason.MISSING_KEY_SHARE, "psk_ke was not offered")
+            alert = Alert.illegal_parameter  # RFC 8446 4.2.11
+            raise PeerMisbehaved(Reason.MISSING_KEY_SHARE, "psk_ke was not offered", alert=alert)
         return None
     if psk is not None and 1 not in h.policy.psk_modes:
         refuse(Reason.UNEXPECTED_EXTENSION, "psk_dhe_ke was not offered")

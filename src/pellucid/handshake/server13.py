@@ -168,10 +168,16 @@ def check_client_hello(hello: ClientHello) -> None:
 
 
 def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello) -> Suite:
-    """Our order decides (see `ranked_suites`)."""
+    """Our order decides (see `ranked_suites`); an external key's hash comes before it (4.2.11)."""
     from pellucid.handshake.server import ranked_suites
 
-    suite = ranked_suites(h, config, hello, tls13=True)[0]
+    ranked = ranked_suites(h, config, hello, tls13=True)
+    suite = ranked[0]
+    body = hello.extensions.get(X.pre_shared_key)
+    if config.psks and body is not None:
+        offered = {one.identity for one in ext.OfferedPsks.decode(body).identities}
+        hashes = {psk.hash for psk in config.psks if psk.identity in offered}
+        suite = next((one for one in ranked if one.hash.name in hashes), suite)
     h.decide(
         "cipher_suite",
         suite.code,
