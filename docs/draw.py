@@ -1,10 +1,11 @@
-"""Draw the pictures in docs/pictures again: `make docs`."""
+"""Draw the pictures in docs/pictures and the tables again: `make docs`."""
 
 from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
 
+import states
 from rich.console import Console
 from rich.text import Text
 
@@ -29,3 +30,4 @@ def demo() -> None:
 if __name__ == "__main__":
     PICTURES.mkdir(exist_ok=True)
     demo()
+    states.draw()

@@ -34,6 +34,7 @@ from pellucid.events import (
     WarningAlert,
 )
 from pellucid.handshake.context import CCS, ChangeCipherSpec, Expect, Handshake
+from pellucid.handshake.post import after_handshake
 from pellucid.info import ConnectionInfo
 from pellucid.limits import (
     MAX_CHANGE_CIPHER_SPECS,
@@ -463,16 +464,21 @@ class Connection:
         if self._note is not None:
             self._note("message", sent=False, epoch=self._read.protection.epoch, type=kind, raw=raw)
         if self._steps is None:
-            from pellucid.handshake.post import after_handshake
-
             after_handshake(self, raw)
             return
         structure = self._expected.get(kind)
         if structure is None:
+            if kind == HandshakeType.key_update and self._awaits_certificate():
+                after_handshake(self, raw)
+                return
             self._unexpected(kind)
         message = structure.decode(raw[4:])
         message.raw = raw
         self._step(message)
+
+    def _awaits_certificate(self) -> bool:
+        """Whether the client has yet to answer a late CertificateRequest: it may take its time (4.6.2)."""
+        return self._done and HandshakeType.certificate in self._expected
 
     def _unexpected(self, kind: int) -> NoReturn:
         due = " or ".join(

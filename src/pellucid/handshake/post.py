@@ -7,6 +7,7 @@ RFC 5246 section 7.4.1.1 (HelloRequest) and RFC 5746 section 4.5: renegotiation 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ClientConfig, ServerConfig
@@ -29,25 +30,53 @@ if TYPE_CHECKING:
 
 def after_handshake(conn: Connection, raw: bytes) -> None:
     """One handshake message after the handshake."""
-    kind = raw[0]
-    if conn._version == 0x0304:
-        if kind == HandshakeType.key_update:
-            receive_key_update(conn, KeyUpdate.decode(raw[4:]))
-        elif kind == HandshakeType.new_session_ticket and conn.client:
-            receive_ticket(conn, NewSessionTicket.decode(raw[4:]))
-        elif kind == HandshakeType.certificate_request and conn.client and conn._pha is not None:
-            request = CertificateRequest.decode(raw[4:])
-            request.raw = raw
-            conn._begin(authenticate_later(conn._pha, request))
-        else:
-            refuse(Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(kind, 2)} after the handshake")
-    elif conn.client and kind == HandshakeType.hello_request:
-        HelloRequest.decode(raw[4:])
-        refuse_renegotiation(conn)
-    elif not conn.client and kind == HandshakeType.client_hello:
-        refuse(Reason.RENEGOTIATION_REFUSED)
-    else:
-        refuse(Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(kind, 2)} after the handshake")
+    react = AFTER_HANDSHAKE[conn.client, conn._version == 0x0304].get(raw[0])
+    if react is None:
+        refuse(Reason.UNEXPECTED_MESSAGE, f"{HandshakeType.name_of(raw[0], 2)} after the handshake")
+    react(conn, raw)
+
+
+def on_key_update(conn: Connection, raw: bytes) -> None:
+    """RFC 8446 section 4.6.3."""
+    receive_key_update(conn, KeyUpdate.decode(raw[4:]))
+
+
+def on_ticket(conn: Connection, raw: bytes) -> None:
+    """RFC 8446 section 4.6.1."""
+    receive_ticket(conn, NewSessionTicket.decode(raw[4:]))
+
+
+def on_certificate_request(conn: Connection, raw: bytes) -> None:
+    """RFC 8446 section 4.6.2."""
+    if conn._pha is None:
+        refuse(Reason.UNEXPECTED_MESSAGE, "certificate_request, and post_handshake_auth was not offered")
+    request = CertificateRequest.decode(raw[4:])
+    request.raw = raw
+    conn._begin(authenticate_later(conn._pha, request))
+
+
+def on_hello_request(conn: Connection, raw: bytes) -> None:
+    """RFC 5246 section 7.4.1.1."""
+    HelloRequest.decode(raw[4:])
+    refuse_renegotiation(conn)
+
+
+def on_client_hello(conn: Connection, raw: bytes) -> None:
+    """RFC 5746 section 4.5."""
+    refuse(Reason.RENEGOTIATION_REFUSED)
+
+
+#: What may come after the handshake, by (we are the client, TLS 1.3), and who looks after it.
+AFTER_HANDSHAKE: dict[tuple[bool, bool], dict[int, Callable[[Connection, bytes], None]]] = {
+    (True, True): {
+        HandshakeType.new_session_ticket: on_ticket,
+        HandshakeType.certificate_request: on_certificate_request,
+        HandshakeType.key_update: on_key_update,
+    },
+    (False, True): {HandshakeType.key_update: on_key_update},
+    (True, False): {HandshakeType.hello_request: on_hello_request},
+    (False, False): {HandshakeType.client_hello: on_client_hello},
+}
 
 
 def refuse_renegotiation(conn: Connection) -> None:
