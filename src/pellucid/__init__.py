@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pellucid.info import ConnectionInfo
     from pellucid.io.endpoints import connect, serve, wrap_client, wrap_server
     from pellucid.io.sockets import TLSSocket
+    from pellucid.io.stream import TLSStream
+    from pellucid.io.streams import open_connection, start_server, start_tls
+    from pellucid.io.transport import TLSTransport, create_connection, create_server
     from pellucid.keylog import KeyLog
     from pellucid.resumption.psk import PreSharedKey, import_psk
     from pellucid.resumption.sessions import Session
@@ -53,6 +56,9 @@ _HOMES = {
     "info": ("ConnectionInfo",),
     "io.endpoints": ("connect", "serve", "wrap_client", "wrap_server"),
     "io.sockets": ("TLSSocket",),
+    "io.stream": ("TLSStream",),
+    "io.streams": ("open_connection", "start_server", "start_tls"),
+    "io.transport": ("TLSTransport", "create_connection", "create_server"),
     "keylog": ("KeyLog",),
     "resumption.psk": ("PreSharedKey", "import_psk"),
     "resumption.sessions": ("Session",),
@@ -66,6 +72,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "connect", "serve", "wrap_client", "wrap_server", "TLSSocket",
+    "open_connection", "start_server", "start_tls", "TLSStream",
+    "create_connection", "create_server", "TLSTransport",
     "ClientConfig", "ServerConfig", "Policy", "Identity", "Trust", "Authority", "verify",
     "ClientConnection", "ServerConnection", "ConnectionInfo",
     "Session", "SessionStore", "TicketKeys", "ReplayMemory", "PreSharedKey", "import_psk", "KeyLog", "Secret",

@@ -413,7 +413,9 @@ class ReadHalf:
             buffer, pos = self._buffer, self._pos
             have = len(buffer) - pos
             if have < 5:
-                if self._first and have:
+                if not have:
+                    self._buffer, self._pos = b"", 0  # an idle connection keeps no bytes
+                elif self._first:
                     self._check_first(buffer)
                 return None
             if self._first:
@@ -421,7 +423,7 @@ class ReadHalf:
             header = buffer[pos : pos + 5]
             length = header[3] << 8 | header[4]
             protection = self.protection
-            if header[1] != 3 or (protection.epoch and header[2] != 3):
+            if header[1] != 3 or (header[2] != 3 and protection.epoch and header[0] != CHANGE_CIPHER_SPEC):
                 refuse(Reason.WRONG_RECORD_VERSION, f"0x{header[1]:02x}{header[2]:02x}")
             if length > protection.max_ciphertext and not (
                 self.skip_plain and header[0] == APPLICATION_DATA and length <= MAX_CIPHERTEXT_13
@@ -455,7 +457,9 @@ class ReadHalf:
                     if self.skip and error.reason is Reason.BAD_RECORD_MAC:
                         self._skip(length)
                         continue
-                    raise
+                    if error.reason is not Reason.INVALID_OUTER_RECORD_TYPE or not self._clear_alert(kind):
+                        raise
+                    opened = kind, bytes(payload)
                 if self.skip and not self.skip_plain:
                     self.skip = 0  # the first record that opens ends the refused early data
             if self.note is not None:
@@ -469,6 +473,12 @@ class ReadHalf:
                     plaintext=opened[1],
                 )
             return opened
+
+    def _clear_alert(self, kind: int) -> bool:
+        """Whether this is the alert of a client that refused our ServerHello: it has no keys yet."""
+        opening = self.protection
+        first = opening.epoch == HANDSHAKE_KEYS and getattr(opening, "_sequence", 1) == 0
+        return kind == ALERT and first and not self.client
 
     def _skip(self, length: int) -> None:
         self.skip -= length

@@ -70,7 +70,9 @@ class Engine(Shell, asyncio.BufferedProtocol):
         self._shutdown_timeout = shutdown_timeout
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._queued = 0  # plaintext bytes that wait for the end of this turn of the loop
+        self._writes = 0  # in this turn of the loop
+        self._chatty = False  # several in the turn before, so there may be several now
+        self._queued = 0  # plaintext bytes that wait for the end of this turn
         self._scheduled = False  # ... which `_flush` was asked to see to
         self._paused = False
         self._closing = False  # nothing is handed to the protocol any more
@@ -105,7 +107,10 @@ class Engine(Shell, asyncio.BufferedProtocol):
         except TLSError as error:
             self._fail(error)
         else:
-            self._flush()
+            if self._queued or self.connection.wants_to_send:
+                self._flush()
+            else:
+                self._scheduled = False
 
     def eof_received(self) -> bool:
         """The network's end. True keeps our side open, after a proper close_notify."""
@@ -206,7 +211,8 @@ class Engine(Shell, asyncio.BufferedProtocol):
     def _flush(self) -> None:
         """Seal what was written, and send it."""
         self._scheduled = False
-        self._queued = 0
+        self._chatty = self._writes > 1
+        self._writes = self._queued = 0
         try:
             if not self._lost and (data := self.connection.data_to_send()):
                 self._raw.write(data)

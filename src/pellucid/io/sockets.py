@@ -56,6 +56,7 @@ class TLSSocket(Shell):
         self._writing = threading.Lock()
         self._unsent: bytes | memoryview = b""
         self._sealed = 0  # plaintext bytes of a `send` that the network did not take yet
+        self._left_over = False  # the reading side has something to say
         self._io_refs = 0
         self._closed = False
 
@@ -163,19 +164,26 @@ class TLSSocket(Shell):
                 self._sealed = min(len(view), CHUNK)
                 self._push()
             size, self._sealed = self._sealed, 0
-        self._speak()
+        if self._left_over:
+            self._speak()
         return size
 
     def sendall(self, data: Any) -> None:
         """Send all of `data`. As with plain sockets, a timeout leaves open how much of it went."""
-        view = memoryview(data).cast("B")
         with self._writing:
             self._sealed = 0
-            for at in range(0, len(view), CHUNK):
+            if type(data) is bytes and len(data) <= CHUNK:
                 with self._engine:
-                    self.connection.send_data(view[at : at + CHUNK])
+                    self.connection.send_data(data)
                 self._push()
-        self._speak()
+            else:
+                view = memoryview(data).cast("B")
+                for at in range(0, len(view), CHUNK):
+                    with self._engine:
+                        self.connection.send_data(view[at : at + CHUNK])
+                    self._push()
+        if self._left_over:
+            self._speak()
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send what a binary `file` holds from `offset` on, `count` bytes at most; returns how many."""
@@ -199,26 +207,33 @@ class TLSSocket(Shell):
 
     def _push(self) -> None:
         """Send all that is sealed; the caller holds the writing lock."""
+        rest = self._unsent
         while True:
-            rest = self._unsent
             if not rest:
                 with self._engine:
                     rest = self.connection.data_to_send()
                 if not rest:
                     return
-            self._unsent = rest  # whatever happens in `send`, no sealed byte may get lost
-            sent = self._sock.send(rest)
-            self._unsent = memoryview(rest)[sent:] if sent < len(rest) else b""
+            try:
+                sent = self._sock.send(rest)
+            except BaseException:
+                self._unsent = rest  # no sealed byte may get lost
+                raise
+            if sent == len(rest) and not self._unsent:
+                return
+            self._unsent = rest = memoryview(rest)[sent:]
 
     def _speak(self) -> None:
         """Send what the reading side has to say, unless somebody else is sending: then he will.
 
         Errors of the network are left to be found by the next call that depends on it.
         """
+        self._left_over = True  # set before the lock is tried, read after it is released
         while self.connection.wants_to_send and self._writing.acquire(blocking=False):
             try:
                 if self.connection.handshake_complete and not has_room(self):
                     return
+                self._left_over = False
                 self._push()
             except OSError:
                 return

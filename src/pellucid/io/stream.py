@@ -101,8 +101,8 @@ class TLSStream(asyncio.Protocol):
             return False
         if self._waiter is not None:
             raise RuntimeError("another task is reading from this stream already")
-        if self.tls._queued:
-            self.tls.flush()  # whoever waits for an answer wants the question to be gone
+        if self.tls._writes:
+            self.tls.end_turn()  # whoever waits for an answer wants the question to be gone
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -213,8 +213,8 @@ class TLSStream(asyncio.Protocol):
         """Send what was written, and wait while the network is full."""
         if self._error is not None:
             raise self._error
-        if self.tls._queued:
-            self.tls.flush()
+        if self.tls._writes:
+            self.tls.end_turn()
         if self._lost or self.tls.is_closing():
             raise ConnectionResetError("the connection is closed")
         if self._full:
