@@ -388,4 +388,6 @@ class ServerConfig(Config):
     @cached_property
     def issuer(self) -> TicketIssuer:
         """What seals tickets."""
-        return self.ticket_issuer or TicketKeys(random=self.random, clock=self.now)
+        if self.ticket_issuer is not None:  # an empty store is false, and still a store
+            return self.ticket_issuer
+        return TicketKeys(random=self.random, clock=self.now)

@@ -454,10 +454,11 @@ class ReadHalf:
                 try:
                     opened = protection.open(kind, header, payload)
                 except PeerMisbehaved as error:
-                    if self.skip and error.reason is Reason.BAD_RECORD_MAC:
+                    clear = kind == ALERT and length == 2 and self._no_keys_yet()
+                    if self.skip and not clear and error.reason is Reason.BAD_RECORD_MAC:
                         self._skip(length)
                         continue
-                    if error.reason is not Reason.INVALID_OUTER_RECORD_TYPE or not self._clear_alert(kind):
+                    if not clear:
                         raise
                     opened = kind, bytes(payload)
                 if self.skip and not self.skip_plain:
@@ -474,11 +475,10 @@ class ReadHalf:
                 )
             return opened
 
-    def _clear_alert(self, kind: int) -> bool:
-        """Whether this is the alert of a client that refused our ServerHello: it has no keys yet."""
+    def _no_keys_yet(self) -> bool:
+        """Whether the client may still be without keys, because it refuses our ServerHello in clear."""
         opening = self.protection
-        first = opening.epoch == HANDSHAKE_KEYS and getattr(opening, "_sequence", 1) == 0
-        return kind == ALERT and first and not self.client
+        return not self.client and opening.epoch == HANDSHAKE_KEYS and getattr(opening, "_sequence", 1) == 0
 
     def _skip(self, length: int) -> None:
         self.skip -= length

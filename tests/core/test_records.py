@@ -477,3 +477,24 @@ def test_what_the_reader_says_is_sealed_by_the_writer(house: House) -> None:
     assert client.wants_to_send
     client.data_to_send()
     assert client._write.protection._sequence == before + 2  # type: ignore[attr-defined]
+
+
+def test_a_client_that_refuses_the_server_hello_is_heard(house: House) -> None:
+    """It has no keys yet; the server reads under the handshake keys already. Only at first, only there."""
+    client, server, hello, _ = waiting_client(house)
+    broken = bytearray(hello)
+    broken[9] = 2  # legacy_version
+    error = refusal(client, bytes(broken))
+    record = client.data_to_send()
+    assert record[:5] == b"\x15\x03\x03\x00\x02"
+    heard = refusal(server, record)
+    assert heard.reason is Reason.PEER_ALERT
+    assert heard.alert == error.alert
+
+    for finished in (False, True):
+        client, server, hello, rest = waiting_client(house)
+        client.receive_data(hello + rest)
+        if finished:
+            server.receive_data(client.data_to_send())
+            assert refusal(server, record).reason is Reason.BAD_RECORD_MAC
+        assert refusal(client, record).reason is Reason.BAD_RECORD_MAC

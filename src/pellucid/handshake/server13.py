@@ -130,7 +130,7 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
         yield from receive_early_data(h, config, hello, schedule, early_traffic, client_secret, psk)
     else:
         if X.early_data in hello.extensions:
-            h.read.skip = 0 if retried else MAX_SKIPPED_EARLY_DATA
+            h.read.skip = 0 if retried else MAX_SKIPPED_EARLY_DATA + config.max_early_data
         h.read_keys(HANDSHAKE_KEYS, client_secret)
     if requested:
         yield from client_authentication(h, config)
@@ -245,7 +245,7 @@ def retry(h: Handshake, config: ServerConfig, first: ClientHello, suite: Suite, 
         h.send_change_cipher_spec()
     h.conn._ccs_allowed = True
     if X.early_data in first.extensions:
-        h.read.skip, h.read.skip_plain = MAX_SKIPPED_EARLY_DATA, True
+        h.read.skip, h.read.skip_plain = MAX_SKIPPED_EARLY_DATA + config.max_early_data, True
     second: ClientHello = yield EXPECT_SECOND_CLIENT_HELLO
     h.read.skip, h.read.skip_plain = 0, False
     check_second_hello(first, second, group, cookie)
@@ -385,7 +385,10 @@ def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientH
         found[X.max_fragment_length] = accept_fragment_length(h, offered[X.max_fragment_length])
     choose_certificate_types(h, config, offered, found)
     if X.ticket_request in offered and config.tickets:
-        found[X.ticket_request] = ext.TicketRequestHint(wanted_tickets(config, hello, resumed=False)).encode()
+        resumed = "external_psk" in h.facts  # set by any pre-shared key
+        found[X.ticket_request] = ext.TicketRequestHint(
+            wanted_tickets(config, hello, resumed=resumed)
+        ).encode()
     if early:
         found[X.early_data] = b""
     h.send(EncryptedExtensions(found))
@@ -567,7 +570,7 @@ def receive_early_data(
     The rest of the client's flight is known beforehand, so the tickets go out with our own flight.
     """
     h.facts["early_data"] = "accepted"
-    h.conn._early_limit = config.max_early_data
+    h.conn._early_limit = psk.session.max_early_data if psk is not None and psk.session is not None else 0
     h.read_keys(EARLY, early)
     h.conn._sending = True
     expected = h.transcript.copy()
@@ -575,7 +578,8 @@ def receive_early_data(
     verify_data = client_secret.finished(expected.digest())
     expected.add(handshake(HandshakeType.finished, verify_data))
     resumption = schedule.derive("resumption_master_secret", b"res master", expected.digest())
-    issue_tickets(h, config, resumption, psk, wanted_tickets(config, hello, resumed=False))
+    count = wanted_tickets(config, hello, resumed=X.ticket_request in hello.extensions)
+    issue_tickets(h, config, resumption, psk, count)
     end: EndOfEarlyData = yield EXPECT_END_OF_EARLY_DATA
     h.transcript.add(end.raw)
     h.read_keys(HANDSHAKE_KEYS, client_secret)
