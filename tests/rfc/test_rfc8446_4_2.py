@@ -312,7 +312,7 @@ def test_a_server_needs_signature_algorithms() -> None:
     server_refuses(Reason.MISSING_EXTENSION, Alert.missing_extension, fault)
 
 
-@pytest.mark.rfc("rfc8446:4.2.3:15", "rfc8446:4.2.3:16")
+@pytest.mark.rfc("rfc8446:4.2.3:15")
 def test_sha1_is_never_offered() -> None:
     offered = ext.SignatureSchemes.decode(hello_of(policy=BOTH).extensions[X.signature_algorithms])
     assert not set(offered.supported_signature_algorithms) & {0x0201, 0x0202, 0x0203}
@@ -327,6 +327,15 @@ def test_tls12_signs_as_tls12_does() -> None:
         client(policy=TLS12.replace(signature_schemes=(0x0401,))), server(policy=TLS12, identities=(RSA,))
     )
     assert found.client.info.signature_scheme == 0x0401
+
+
+@pytest.mark.rfc("rfc8446:4.2.5:4")
+def test_filters_for_unknown_certificate_extensions_are_skipped() -> None:
+    body = ext.OIDFilters((ext.OIDFilter(b"\x06\x03\x55\x04\x63", b"\4\1x"),)).encode()
+    fault = extensions(CertificateRequest, {X.oid_filters: body})
+    found = talk(client(identities=(CLIENT,)), server(fault, **mutual()))
+    assert found.completed
+    assert found.server.info.peer_chain == CLIENT.chain
 
 
 # -- 4.2.6 and 4.2.7 -------------------------------------------------------------------------------

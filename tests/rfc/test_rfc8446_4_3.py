@@ -6,8 +6,11 @@ import itertools
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-from pellucid import Identity, TicketKeys, UsageError
+from pellucid import Authority, ClientConfig, Identity, TicketKeys, UsageError
 from pellucid.errors import Reason
 from pellucid.events import KeysUpdated, PeerAuthenticated
 from pellucid.lab import (
@@ -467,6 +470,57 @@ def test_a_key_that_may_not_sign() -> None:
     assert found.client_error.reason is Reason.WRONG_KEY_USAGE
 
 
+def resigned(identity: Identity, last: int) -> Identity:
+    """The leaf signed with an older hash: 4 is MD5, 5 is SHA-1 (11 was SHA-256). Its signature is right."""
+    name = bytes.fromhex("2a864886f70d0101")
+    assert identity.chain[0].count(name + b"\x0b") == 2
+    der = identity.chain[0].replace(name + b"\x0b", name + bytes([last]))
+    content = x509.load_der_x509_certificate(der).tbs_certificate_bytes
+    hash = hashes.MD5() if last == 4 else hashes.SHA1()
+    return identity.replace(chain=(der[:-256] + RSA_AUTHORITY.key.sign(content, PKCS1v15(), hash),))
+
+
+RSA_AUTHORITY = Authority.create(key="rsa-2048")
+UNDER_RSA = RSA_AUTHORITY.issue("localhost")
+
+
+@pytest.mark.rfc("rfc8446:4.4.2.2:6")
+@pytest.mark.parametrize("extension", [X.signature_algorithms, X.signature_algorithms_cert])
+def test_the_chain_is_one_that_the_client_can_verify(extension: int) -> None:
+    """Two certificates for the same name and kind of key: one under ECDSA, one under RSA."""
+    for scheme, identity in ((0x0403, ECDSA), (0x0401, UNDER_RSA)):
+        tap = Tap()
+        wanted = {
+            X.signature_algorithms: schemes(0x0403, scheme),
+            X.signature_algorithms_cert: schemes(scheme),
+        }
+        if extension == X.signature_algorithms and scheme == 0x0403:
+            del wanted[X.signature_algorithms_cert]
+        fault = extensions(ClientHello, wanted)  # type: ignore[arg-type]
+        talk(client(fault), server(tap, identities=(UNDER_RSA, ECDSA)))
+        assert tap.the(Certificate).certificate_list[0].cert_data == identity.chain[0]
+
+
+@pytest.mark.rfc("rfc8446:4.2.3:16")
+def test_sha1_only_when_there_is_nothing_else() -> None:
+    old = resigned(UNDER_RSA, 5)
+    tap = Tap()
+    talk(client(), server(tap, identities=(old, ECDSA)))
+    assert tap.the(Certificate).certificate_list[0].cert_data == ECDSA.chain[0]
+
+
+@pytest.mark.rfc("rfc8446:4.4.2.4:4")
+def test_md5_is_refused_even_when_the_rest_is_right() -> None:
+    found = talk(
+        client(config=ClientConfig(policy=TLS13, trust=RSA_AUTHORITY.trust())),
+        server(identities=(resigned(UNDER_RSA, 4),)),
+    )
+    refused_for = found.client_error
+    assert refused_for is not None
+    assert refused_for.reason is Reason.WEAK_CERTIFICATE_SIGNATURE
+    assert refused_for.alert == found.alert_received == Alert.bad_certificate
+
+
 @pytest.mark.rfc("rfc8446:4.4.2.2:10")
 @pytest.mark.parametrize(
     ("fault", "alert"),
@@ -514,7 +568,7 @@ def test_a_compressed_certificate_that_lies() -> None:
             Alert.bad_certificate,
         ),
     ):
-        fault = edit(CompressedCertificate, None, **fields)  # type: ignore[arg-type]
+        fault = edit(CompressedCertificate, None, **fields)
         found = talk(client(policy=policy), server(fault, policy=policy))
         refused(found, "client", reason, alert)
 

@@ -61,6 +61,17 @@ def choose_scheme(
     return None
 
 
+def verifiable(identity: Identity, schemes: tuple[int, ...]) -> bool:
+    """Whether the client takes the signature of every certificate that we would send."""
+    from pellucid.trust.peer import chain_schemes
+
+    key = "chain schemes"
+    needed = identity.cache.get(key)
+    if needed is None:
+        needed = identity.cache[key] = chain_schemes(identity.chain)
+    return all(any(scheme in schemes for scheme in each) for each in needed)
+
+
 # -- sending ---------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,9 @@ from pellucid.handshake.authentication import (
     read_certificate,
     send_certificate,
     send_certificate_verify,
+    verifiable,
 )
+from pellucid.handshake.certificate_types import choose_types, client_shows_raw_key
 from pellucid.handshake.context import Expect, Handshake, Steps
 from pellucid.handshake.psk13 import (
     MAX_IDENTITIES_TRIED,
@@ -300,13 +302,19 @@ def check_second_hello(first: ClientHello, second: ClientHello, group: int, cook
 def check_second_psks(
     h: Handshake, config: ServerConfig, first: ClientHello, second: ClientHello, suite: Suite
 ) -> None:
-    """Keys that do not suit the chosen suite may go (RFC 8446 section 4.1.2); one that does may not."""
+    """Keys that do not suit the chosen suite may go (RFC 8446 section 4.1.2); those that do may not."""
     body = first.extensions.get(X.pre_shared_key)
-    if body is None or X.pre_shared_key in second.extensions:
+    if body is None:
         return
     identities = ext.OfferedPsks.decode(body).identities[:MAX_IDENTITIES_TRIED]
-    if any(find_psk(h, config, identity, suite) for identity in identities):
-        refuse(Reason.HELLO_CHANGED, "pre_shared_key is gone")
+    usable = {one.identity for one in identities if find_psk(h, config, one, suite)}
+    if not usable:
+        return
+    body = second.extensions.get(X.pre_shared_key)
+    if body is None:
+        refuse(Reason.MISSING_EXTENSION, "pre_shared_key is gone from the second ClientHello")
+    if not usable & {one.identity for one in ext.OfferedPsks.decode(body).identities}:
+        refuse(Reason.HELLO_CHANGED, "the usable pre-shared keys are gone")
 
 
 def restore_retry(h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite) -> bool:
@@ -383,7 +391,7 @@ def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientH
         found[X.record_size_limit] = ext.RecordSizeLimit(h.policy.record_size_limit + 1).encode()
     elif X.max_fragment_length in offered:
         found[X.max_fragment_length] = accept_fragment_length(h, offered[X.max_fragment_length])
-    choose_certificate_types(h, config, offered, found)
+    choose_types(h, config, offered, found)
     if X.ticket_request in offered and config.tickets:
         resumed = "external_psk" in h.facts  # set by any pre-shared key
         found[X.ticket_request] = ext.TicketRequestHint(
@@ -401,35 +409,6 @@ def accept_fragment_length(h: Handshake, body: bytes) -> bytes:
         refuse(Reason.BAD_MAX_FRAGMENT_LENGTH, f"{code}")
     h.write.max_fragment = min(2 ** (8 + code), h.policy.max_send_fragment)
     return body
-
-
-def choose_certificate_types(
-    h: Handshake, config: ServerConfig, offered: ExtensionMap, found: ExtensionMap
-) -> None:
-    """RFC 7250 section 4.2: the first of the client's that we can do."""
-    can_show = {0 if identity.chain else RAW_PUBLIC_KEY for identity in config.identities} | {
-        RAW_PUBLIC_KEY for identity in config.identities if RAW_PUBLIC_KEY in config.server_certificate_types
-    }
-    rows = [
-        (
-            X.server_certificate_type,
-            can_show & set(config.server_certificate_types),
-            "server_certificate_type",
-        )
-    ]
-    if config.client_auth != "none":
-        rows.append(
-            (X.client_certificate_type, set(config.client_certificate_types), "client_certificate_type")
-        )
-    for kind, ours, fact in rows:
-        if kind not in offered:
-            continue
-        types = ext.CertificateTypes.decode(offered[kind]).certificate_types
-        chosen = next((one for one in types if one in ours), None)
-        if chosen is None:
-            refuse(Reason.UNSUPPORTED_CERTIFICATE_TYPE, fact)
-        h.certificate_types[fact] = chosen
-        found[kind] = ext.CertificateTypeBody(chosen).encode()
 
 
 def wanted_tickets(config: ServerConfig, hello: ClientHello, *, resumed: bool) -> int:
@@ -456,7 +435,7 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
         send_certificate_request(h, config)
     question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(
-        question, lambda: server_identity(h, config, schemes, raw_key)
+        question, lambda: server_identity(h, config, hello, schemes, raw_key)
     )
     if identity is None:
         refuse(Reason.NO_IDENTITY)
@@ -483,16 +462,21 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
 
 
 def server_identity(
-    h: Handshake, config: ServerConfig, schemes: tuple[int, ...], raw_key: bool
+    h: Handshake, config: ServerConfig, hello: ClientHello, schemes: tuple[int, ...], raw_key: bool
 ) -> Identity | None:
     """By name first, then by what the client can verify (RFC 8446 section 4.4.2.2)."""
     from pellucid.trust.identity import choose
 
     ranked = [one for one in choose(config.identities, h.name) if raw_key or one.chain]
-    for identity in ranked:
-        if choose_scheme(identity, schemes, h.policy.signature_schemes) is not None:
-            return identity
-    return ranked[0] if ranked else None
+    able = [one for one in ranked if choose_scheme(one, schemes, h.policy.signature_schemes) is not None]
+    if len(able) > 1 and not raw_key:
+        listed = hello.extensions.get(X.signature_algorithms_cert)
+        if listed is not None:
+            schemes = ext.SignatureSchemes.decode(listed).supported_signature_algorithms
+        best = next((one for one in able if verifiable(one, schemes)), None)
+        if best is not None:
+            return best
+    return next(iter(able or ranked), None)
 
 
 def send_certificate_request(h: Handshake, config: ServerConfig, context: bytes = b"") -> None:
@@ -532,7 +516,7 @@ def client_authentication(h: Handshake, config: ServerConfig, context: bytes = b
         return
     requested = frozenset({X.status_request}) if config.request_client_ocsp else frozenset()
     peer = read_certificate(h, certificate, requested)
-    if h.certificate_types.get("client_certificate_type") == RAW_PUBLIC_KEY:
+    if client_shows_raw_key(h):
         key, pss_key = (yield from believe_raw_key(h, peer.chain, config.trusted_public_keys)), False
     else:
         trust = config.client_trust

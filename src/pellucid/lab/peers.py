@@ -127,6 +127,7 @@ class MisbehavingClient(_Misbehaving, ClientConnection):
         config = config or ClientConfig()
         Connection.__init__(self, config, server_name)
         self._write = ScriptedWriteHalf(self._note, faults)
+        self._write.max_fragment = config.policy.max_send_fragment
         self._begin(client(ScriptedHandshake(self, config, server_name)))
 
 
@@ -146,6 +147,7 @@ class MisbehavingServer(_Misbehaving, ServerConnection):
         Connection.__init__(self, config, None)
         self.client_hello = None
         self._write = ScriptedWriteHalf(self._note, faults)
+        self._write.max_fragment = config.policy.max_send_fragment
         self._begin(server(ScriptedHandshake(self, config, None)))
 
 
