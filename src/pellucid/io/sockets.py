@@ -17,22 +17,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import socket
 import threading
-from collections.abc import Iterator
-from typing import Any, Self, cast
+from typing import Any
 
-from pellucid.connection import Connection
-from pellucid.errors import TLSError
+from pellucid.connection import Connection, ServerConnection
+from pellucid.errors import Reason, TLSError, UsageError
 from pellucid.events import Request
 from pellucid.info import ConnectionInfo
 from pellucid.io.shell import CHUNK, Answer, Shell, hang_up, has_room, refuse_request
+from pellucid.io.socketlike import SocketLike
 
 LINGER = 1.0
 """Seconds that a closing socket waits for the peer to read an alert before a reset could erase it."""
 
 
-class TLSSocket(Shell):
+class TLSSocket(Shell, SocketLike):
     """A connected socket that speaks TLS.
 
     Timeouts and blocking are those of the socket underneath: `TimeoutError` when an operation takes
@@ -91,27 +90,20 @@ class TLSSocket(Shell):
                     return b""
                 if self.connection.error is not None:
                     raise self.connection.error
-                self._read_more()
+                try:
+                    self._read_more()
+                except TLSError:
+                    if not chunks:
+                        raise  # else what came before the fault is first
             data = chunks.popleft()
             if len(data) > size:
                 chunks.appendleft(data[size:])
                 data = data[:size]
             return data
 
-    def recv_into(self, buffer: Any, size: int = 0) -> int:
-        """`recv` into a writable buffer; returns the number of bytes."""
-        view = memoryview(buffer).cast("B")
-        data = self.recv(min(size or len(view), len(view)))
-        view[: len(data)] = data
-        return len(data)
-
     def pending(self) -> int:
         """Bytes that `recv` has without asking the network: look here before you `select`."""
         return sum(map(len, self._chunks))
-
-    def __iter__(self) -> Iterator[bytes]:
-        while data := self.recv():
-            yield data
 
     def _read_more(self) -> None:
         """Give the connection what the network has; the caller holds the reading lock."""
@@ -185,20 +177,27 @@ class TLSSocket(Shell):
         if self._left_over:
             self._speak()
 
-    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send what a binary `file` holds from `offset` on, `count` bytes at most; returns how many."""
-        if offset:
-            file.seek(offset)
-        total = 0
-        while data := file.read(CHUNK if count is None else min(CHUNK, count - total)):
-            self.sendall(data)
-            total += len(data)
-        return total
-
     def flush(self) -> None:
         """Send what the connection has to say, after a call on `connection` itself."""
         with self._writing:
             self._push()
+
+    def update_keys(self, *, request: bool = False) -> None:
+        """Change our sending keys: see `Connection.update_keys` (RFC 8446 section 4.6.3)."""
+        with self._engine:
+            self.connection.update_keys(request=request)
+        self.flush()
+
+    def request_certificate(self) -> None:
+        """Server: ask for the client's certificate now (RFC 8446 section 4.6.2).
+
+        It has come when a `PeerAuthenticated` is among `events`, or `info.peer_chain` is filled.
+        """
+        if not isinstance(self.connection, ServerConnection):
+            raise UsageError(Reason.NOT_CONNECTED, "only a server asks for certificates")
+        with self._engine:
+            self.connection.request_certificate()
+        self.flush()
 
     @property
     def waiting_to_send(self) -> bool:
@@ -283,34 +282,6 @@ class TLSSocket(Shell):
         self._io_refs -= 1
         if self._closed and self._io_refs <= 0:
             self._really_close()
-
-    def makefile(self, mode: str = "r", buffering: int | None = None, **options: Any) -> Any:
-        """A file object over this socket: as `socket.makefile`, whose very code it is."""
-        return socket.socket.makefile(cast(Any, self), mode, buffering, **options)  # type: ignore[call-overload]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    # -- as a socket -----------------------------------------------------------------------------
-
-    def settimeout(self, seconds: float | None) -> None:
-        """Seconds that one operation on the socket may take; None for ever; 0 for non-blocking."""
-        self._sock.settimeout(seconds)
-
-    def fileno(self) -> int:
-        """The socket's file descriptor."""
-        return int(self._sock.fileno())
-
-    def getpeername(self) -> Any:
-        """The peer's address."""
-        return self._sock.getpeername()
-
-    def getsockname(self) -> Any:
-        """Our own address."""
-        return self._sock.getsockname()
 
 
 async def _awaited(value: Any) -> Any:
