@@ -291,6 +291,7 @@ class ClientConfig(Config):
         sessions: sessions to offer for resumption, most wanted first.
         early_data: offer 0-RTT when the session allows it. Early data can be replayed by anyone.
         send_server_name: send SNI (RFC 6066).
+        require_psk: refuse a server that takes none of `psks` (or of the sessions made with them).
         verify_resumed: verify the server's chain again when its session is resumed: a certificate may
             have expired, or its authority lost our trust, since then.
         request_ocsp, request_scts: ask for a stapled OCSP response (RFC 6066), for SCTs (RFC 6962).
@@ -307,6 +308,7 @@ class ClientConfig(Config):
     sessions: tuple[Session, ...] = ()
     early_data: bool = False
     send_server_name: bool = True
+    require_psk: bool = False
     verify_resumed: bool = False
     request_ocsp: bool = True
     request_scts: bool = False

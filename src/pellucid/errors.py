@@ -126,6 +126,7 @@ class Reason(Enum):
     WRONG_CERTIFICATE_KEY = ("wrong-certificate-key", Alert.illegal_parameter, "RFC 5246 7.4.2", "The certificate's key does not fit the cipher suite.")
     WRONG_CERTIFICATE_CURVE = ("wrong-certificate-curve", Alert.illegal_parameter, "RFC 8422 5.3", "The certificate's key is on a curve that was not offered.")
     UNSUPPORTED_CERTIFICATE_TYPE = ("unsupported-certificate-type", Alert.unsupported_certificate, "RFC 7250 4.2", "There is no certificate type that both sides allow.")
+    IDLE_CERTIFICATE_TYPES = ("idle-certificate-types", Alert.illegal_parameter, "RFC 7250 4.1", "A list of certificate types that says nothing: it must be left out.")
     BAD_RAW_PUBLIC_KEY = ("bad-raw-public-key", Alert.decode_error, "RFC 7250 3", "The raw public key could not be read.")
     RAW_PUBLIC_KEY_NOT_TRUSTED = ("raw-public-key-not-trusted", Alert.bad_certificate, "RFC 7250 6", "The raw public key is not one of those that are trusted.")
     CERTIFICATE_CHAIN_TOO_LONG = ("certificate-chain-too-long", Alert.illegal_parameter, "RFC 8446 4.4.2", "The certificate chain is longer than the limit.")

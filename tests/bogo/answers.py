@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography import x509
 
-from bogo.configs import cipher_groups, split_alpn
+from bogo.configs import cipher_groups, imported, imports_psks, split_alpn
 from bogo.credentials import Credential
 from bogo.flags import Mismatch, Settings
 from pellucid.config import ServerConfig
@@ -17,12 +17,14 @@ from pellucid.events import Request, SelectConfig, SelectIdentity, VerifyPeer, V
 from pellucid.handshake.authentication import choose_scheme
 from pellucid.handshake.keys12 import usable_ec_curve
 from pellucid.handshake.server12 import suits
+from pellucid.resumption.psk import PreSharedKey
 from pellucid.trust.identity import Identity
 from pellucid.trust.peer import issued_by
 from pellucid.trust.verification import Trust, Verified
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert
 from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.messages import ClientHello
 
 
 class Answers:
@@ -81,7 +83,8 @@ class Answers:
 
     def verify_key(self, request: VerifyPublicKey) -> None:
         """A raw public key is believed unless the flags say otherwise."""
-        if self.refuse_peer(request):
+        if self.settings["verify-fail"]:
+            request.fail(Reason.REFUSED_BY_APPLICATION)
             return
         self.verified = True
         request.answer(None)
@@ -147,7 +150,23 @@ class Answers:
             cipher_suites=self.ranked_suites(config.policy.cipher_suites, hello.cipher_suites),
             groups=self.ranked_groups(config.policy.groups, hello),
         )
+        changes["psks"] = self.preferred_psks(config.psks, hello)
         request.answer(config.replace(**changes))
+
+    def preferred_psks(self, psks: tuple[PreSharedKey, ...], hello: ClientHello) -> tuple[PreSharedKey, ...]:
+        """External keys and certificates stand in one order: behind a certificate that will do, none."""
+        body = hello.extensions.get(X.signature_algorithms)
+        if body is None or not imports_psks(self.settings):
+            return psks
+        schemes = ext.SignatureSchemes.decode(body).supported_signature_algorithms
+        found: list[PreSharedKey] = []
+        shown = {one.number: one.identity for one in self.credentials}
+        for number, flags in enumerate(self.settings.credentials):
+            if flags["type"] == "psk":
+                found += imported(flags)
+            elif number in shown and choose_scheme(shown[number], schemes, ()) is not None:
+                break
+        return tuple(found)
 
     def ranked_suites(self, ours: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[int, ...]:
         """`[A|B]` in a cipher string: equal to us, so the client's order decides."""
@@ -195,6 +214,9 @@ class Answers:
             if self.credentials and not settings["psk"]:
                 request.fail(why, alert=Alert.handshake_failure)
                 return
+            if settings["server"] and imports_psks(settings):
+                self.refuse_without_psk(request)
+                return
             request.answer(None)
             return
         self.selected = chosen.number
@@ -231,6 +253,25 @@ class Answers:
                 continue
             return one, why
         return None, why
+
+    def refuse_without_psk(self, request: SelectIdentity) -> None:
+        """None of the client's keys is ours, and there is no certificate to show instead."""
+        hello = getattr(self.conn, "client_hello")  # noqa: B009
+        modes = hello.extensions.get(X.psk_key_exchange_modes)
+        if X.pre_shared_key not in hello.extensions or modes is None:
+            request.fail(Reason.MISSING_EXTENSION, "pre_shared_key")
+        elif 1 not in ext.PskKeyExchangeModes.decode(modes).ke_modes:
+            request.fail(Reason.PSK_REQUIRED, "no psk_dhe_ke")
+        else:
+            request.fail(Reason.UNKNOWN_PSK_IDENTITY, alert=Alert.handshake_failure)
+
+    def selected_credential(self, psk_identity: bytes | None) -> int:
+        """Its number, as `-expect-selected-credential` counts."""
+        for number, flags in enumerate(self.settings.credentials):
+            ours = imported(flags) if psk_identity and flags["type"] == "psk" else ()
+            if psk_identity in {one.identity for one in ours}:
+                return number
+        return self.selected
 
     def fault12(self, identity: Identity, schemes: tuple[int, ...]) -> Reason | None:
         """Why no suite of TLS 1.2 goes with this certificate; None if one does."""

@@ -60,13 +60,13 @@ def check(settings: Settings, conn: Connection, answers: Answers, *, resuming: b
     true("expect-reject-early-data", info.early_data != "accepted")
     if "expect-early-data-reason" in settings:
         same("expect-early-data-reason", reason.encode())
-    if (
-        "expect-selected-credential" in settings
-        and settings["expect-selected-credential"] != answers.selected
-    ):
-        raise Mismatch(
-            f"credential {answers.selected} was used, wanted {settings['expect-selected-credential']}"
+    if "expect-selected-credential" in settings:
+        selected, wanted = (
+            answers.selected_credential(info.psk_identity),
+            settings["expect-selected-credential"],
         )
+        if selected != wanted:
+            raise Mismatch(f"credential {selected} was used, wanted {wanted}")
     if resuming:
         same("expect-ticket-age-skew", round(info.ticket_age_error or 0))
     check_peer(settings, conn, info, same, true)

@@ -92,7 +92,7 @@ def versions_of(settings: Settings) -> tuple[int, ...]:
     found = tuple(
         version
         for version, off in ((0x0304, "no-tls13"), (0x0303, "no-tls12"))
-        if low <= version <= high and not settings[off]
+        if low <= version <= high and not settings[off] and (version == 0x0304 or not only_psks(settings))
     )
     if not found and not all(settings[f"no-tls{v}"] for v in ("1", "11")):
         unimplemented("TLS 1.0 and 1.1")
@@ -227,6 +227,21 @@ def install_compression() -> None:
 # -- keys and names ----------------------------------------------------------------------------------
 
 
+def imports_psks(settings: Settings) -> bool:
+    """Whether there are external keys for TLS 1.3."""
+    return any(flags["type"] == "psk" for flags in settings.credentials)
+
+
+def only_psks(settings: Settings) -> bool:
+    """Whether nothing else can authenticate: then TLS 1.2 is out of the question."""
+    if not imports_psks(settings):
+        return False
+    if settings["server"]:
+        shows = settings.default.get("key-file") or any(f["type"] != "psk" for f in settings.credentials)
+        return not shows
+    return not (settings["verify-peer"] or settings["use-custom-verify-callback"])
+
+
 def psks_of(settings: Settings) -> tuple[PreSharedKey, ...]:
     """External keys: of TLS 1.2's PSK suites, and imported ones (RFC 9258)."""
     found: list[PreSharedKey] = []
@@ -234,14 +249,18 @@ def psks_of(settings: Settings) -> tuple[PreSharedKey, ...]:
         found.append(PreSharedKey(settings["psk-identity"], Secret(settings["psk"])))
     for flags in settings.credentials:
         if flags["type"] == "psk":
-            hash = "sha384" if flags.get("psk-importer-sha384") else "sha256"
-            found += import_psk(
-                flags["psk-importer-identity"],
-                flags["psk-importer-key"],
-                flags.get("psk-importer-context", b""),
-                hash=hash,
-            )
+            found += imported(flags)
     return tuple(found)
+
+
+def imported(flags: dict[str, Any]) -> tuple[PreSharedKey, ...]:
+    """The keys that a `-new-psk-credential` stands for (RFC 9258)."""
+    return import_psk(
+        flags["psk-importer-identity"],
+        flags["psk-importer-key"],
+        flags.get("psk-importer-context", b""),
+        hash="sha384" if flags.get("psk-importer-sha384") else "sha256",
+    )
 
 
 def split_alpn(wire: bytes) -> tuple[str, ...]:
@@ -276,7 +295,8 @@ def config_of(settings: Settings, memory: Memory, identities: tuple[Any, ...], s
         common["max_certificate_message"] = settings["max-cert-list"]
     if settings["server"]:
         return server_config(settings, memory, common)
-    rpk = settings["accepted-peer-cert-types"] or (0,)
+    kinds = tuple(dict.fromkeys(0 if one.chain else 2 for one in identities))
+    verifies = settings["verify-peer"] or settings["use-custom-verify-callback"]
     return ClientConfig(
         ask=frozenset({VerifyPeer, VerifyPublicKey, SelectIdentity}),
         alpn=split_alpn(settings["advertise-alpn"]),
@@ -286,8 +306,9 @@ def config_of(settings: Settings, memory: Memory, identities: tuple[Any, ...], s
         request_scts=settings["enable-signed-cert-timestamps"],
         verify_resumed=settings["reverify-on-resume"],
         session_tickets=not settings["no-ticket"],
-        server_certificate_types=tuple(rpk),
-        client_certificate_types=tuple(settings["available-client-cert-types"]) or (0,),
+        server_certificate_types=settings["accepted-peer-cert-types"] or (0,),
+        client_certificate_types=settings["available-client-cert-types"] or kinds or (0,),
+        require_psk=imports_psks(settings) and not verifies,
         **common,
     )
 
@@ -301,7 +322,7 @@ def server_config(settings: Settings, memory: Memory, common: dict[str, Any]) ->
         auth = "request"
     skip = settings["skip-ticket"]
     off = settings["no-ticket"]
-    kinds = tuple(0 if one.chain else 2 for one in common["identities"])
+    kinds = tuple(0 if one.chain else 2 for one in common["identities"])  # their order decides
     return ServerConfig(
         ask=frozenset({VerifyPeer, VerifyPublicKey, SelectIdentity, SelectConfig}),
         client_auth=auth,

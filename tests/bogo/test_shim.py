@@ -546,17 +546,46 @@ def test_the_first_credential_that_fits_is_chosen(
         assert runner.run([*flags, "-expect-selected-credential", "0"], as_client(client, echo)) == 0
 
 
-def test_raw_public_keys(runner: Runner, identity: Identity, key_flags: list[str]) -> None:
+@pytest.mark.parametrize("policy", [P13, P12], ids=["1.3", "1.2"])
+def test_raw_public_keys(runner: Runner, identity: Identity, key_flags: list[str], policy: Policy) -> None:
     raw = Identity.raw(identity.key)
     digest = b64encode(hashlib.sha256(raw.raw_public_key).digest()).decode()
     flags = ["-accepted-peer-cert-types", "2", "-expect-peer-certificate-type", "2"]
-    config = ServerConfig(policy=P13, identities=(raw,))
-    assert runner.run([*flags, "-expect-peer-rpk-sha256", digest], as_server(config, echo)) == 0
-    client = ClientConfig(
-        policy=P13, server_certificate_types=(2,), trusted_public_keys=(raw.raw_public_key,)
+    flags += ["-expect-peer-rpk-sha256", digest, "-resume-count", "1", "-on-resume-expect-ticket-renewal"]
+    config = ServerConfig(policy=policy, identities=(raw,))
+    assert runner.run(flags, as_server(config, echo), as_server(config, echo)) == 0
+    trusting: dict[str, Any] = {"policy": policy, "trusted_public_keys": (raw.raw_public_key,)}
+    client = ClientConfig(server_certificate_types=(2,), **trusting)
+    rpk = ["-new-rpk-credential", *key_flags[2:], "-expect-selected-credential", "0"]
+    assert runner.run(["-server", *rpk], as_client(client, echo)) == 0
+    asking = ServerConfig(
+        client_auth="require", client_certificate_types=(2,), identities=(identity,), **trusting
     )
-    server = ["-server", "-new-rpk-credential", *key_flags[2:], "-expect-selected-credential", "0"]
-    assert runner.run(server, as_client(client, echo)) == 0
+    assert runner.run(rpk, as_server(asking, echo)) == 0
+    shown = ClientConfig(
+        policy=policy, client_certificate_types=(2,), identities=(raw,), trust=Trust.insecure()
+    )
+    server = ["-server", *key_flags, "-accepted-peer-cert-types", "2", "-require-any-client-certificate"]
+    assert runner.run([*server, "-expect-peer-rpk-sha256", digest], as_client(shown, echo)) == 0
+
+
+@pytest.mark.parametrize("policy", [P13, P12], ids=["1.3", "1.2"])
+def test_certificate_types_that_do_not_meet(
+    runner: Runner, identity: Identity, key_flags: list[str], policy: Policy
+) -> None:
+    config = ServerConfig(policy=policy, identities=(identity,), server_certificate_types=(0,))
+    assert runner.run(["-accepted-peer-cert-types", "2"], as_server(config, quiet)) == 1
+    assert ":SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:" in runner.stderr
+    client = ClientConfig(policy=policy, trust=Trust.insecure(), identities=(identity,))
+    flags = ["-server", *key_flags, "-require-any-client-certificate", "-accepted-peer-cert-types", "2"]
+    assert runner.run(flags, as_client(client, refused(43))) == 1
+    assert ":UNSUPPORTED_CERTIFICATE:" in runner.stderr
+    raw = Identity.raw(identity.key)
+    liar = ServerConfig(
+        policy=policy, identities=(raw,), client_auth="request", trusted_public_keys=(raw.raw_public_key,)
+    )
+    assert runner.run(["-accepted-peer-cert-types", "2", "-verify-fail"], as_server(liar, quiet)) == 1
+    assert ":CERTIFICATE_VERIFY_FAILED:" in runner.stderr
 
 
 def test_imported_keys(runner: Runner) -> None:
@@ -570,6 +599,37 @@ def test_imported_keys(runner: Runner) -> None:
     assert runner.run(flags, as_server(config, echo)) == 0
     client = ClientConfig(policy=P13, psks=keys)
     assert runner.run(["-server", *flags[:-1]], as_client(client, echo)) == 0
+
+
+def psk_flags(name: str, key: bytes) -> list[str]:
+    flags = ["-new-psk-credential", "-psk-importer-key", b64encode(key * 32).decode()]
+    flags += ["-psk-importer-identity", b64encode(name.encode()).decode(), "-psk-importer-sha256"]
+    return [*flags, "-psk-importer-context", b64encode(b"where").decode()]
+
+
+def test_keys_and_certificates_stand_in_one_order(
+    runner: Runner, key_flags: list[str], identity: Identity
+) -> None:
+    from pellucid import import_psk
+
+    first, second = (import_psk(name, key * 32, b"where") for name, key in ((b"1", b"k"), (b"2", b"q")))
+    certificate = ["-new-x509-credential", *key_flags]
+    both = ["-server", *psk_flags("1", b"k"), *psk_flags("2", b"q")]
+    client = ClientConfig(policy=P13, psks=(*second, *first), trust=Trust.insecure())
+    assert runner.run([*both, "-expect-selected-credential", "0"], as_client(client, echo)) == 0
+    behind = ["-server", *certificate, *psk_flags("1", b"k"), "-expect-selected-credential", "0"]
+    assert runner.run(behind, as_client(client, echo)) == 0
+    other = client.replace(psks=import_psk(b"3", b"z" * 32, b"where"))
+    assert runner.run(both, as_client(other, refused(40))) == 1
+    assert ":PSK_IDENTITY_NOT_FOUND:" in runner.stderr
+    assert runner.run([*both, *certificate, "-expect-selected-credential", "2"], as_client(other, echo)) == 0
+    ke_only = client.replace(policy=P13.replace(psk_modes=(0,)))
+    assert runner.run(both, as_client(ke_only, refused(40))) == 1
+    assert ":NO_SUPPORTED_PSK_MODE:" in runner.stderr
+    config = ServerConfig(policy=P13, identities=(identity,))
+    assert runner.run(psk_flags("1", b"k"), as_server(config, quiet)) == 1
+    assert ":MISSING_EXTENSION:" in runner.stderr
+    assert runner.run([*psk_flags("1", b"k"), "-verify-peer"], as_server(config, echo)) == 0
 
 
 def test_staples(runner: Runner, authority: Authority, key_flags: list[str]) -> None:

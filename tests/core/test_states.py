@@ -18,6 +18,7 @@ import pytest
 from pellucid import (
     ClientConfig,
     ClientConnection,
+    Identity,
     PreSharedKey,
     Reason,
     ReplayMemory,
@@ -135,9 +136,16 @@ def scenarios(house: House) -> dict[str, Scenario]:
         events = pump(one, other)[0]
         return config.replace(sessions=[e.session for e in events if isinstance(e, SessionReceived)][:1])
 
+    raw = Identity.raw(house.server["ecdsa-p256"].key)
+    raw_types = {"server_certificate_types": (2,), "client_certificate_types": (2,)}
+    believed = {"trusted_public_keys": (raw.raw_public_key,), **raw_types}
     early = house.servers(max_early_data=1000, replay_guard=ReplayMemory(started_at=0))
     twelve = house.servers(TLS12)
     return {
+        "1.2 raw public keys": Scenario(
+            house.client(TLS12, identities=(raw,), **believed),
+            house.servers(TLS12, client_auth="require", **believed).replace(identities=(raw,)),
+        ),
         "1.3": Scenario(house.client(), house.servers()),
         "1.3 without compression": Scenario(house.client(quiet13), house.servers(quiet13)),
         "1.3 mutual": Scenario(house.client(**known), house.servers(**asking)),

@@ -15,7 +15,13 @@ from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
 from pellucid.events import SelectIdentity, SessionReceived, VerifyPeer
-from pellucid.handshake.authentication import choose_scheme
+from pellucid.handshake.authentication import believe_raw_key, choose_scheme
+from pellucid.handshake.certificate_types import (
+    RAW_PUBLIC_KEY,
+    client_shows_raw_key,
+    read_types,
+    server_shows_raw_key,
+)
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.resumption.psk import PreSharedKey
@@ -42,6 +48,7 @@ from pellucid.wire.messages import (
     ClientKeyExchangeRSA,
     Finished,
     NewSessionTicket12,
+    RawPublicKey12,
     ServerHello,
     ServerHelloDone,
     ServerKeyExchange,
@@ -71,6 +78,7 @@ EXPECT_REQUEST_OR_DONE: Expect = {
 }
 EXPECT_KEY_EXCHANGE_OR_DONE: Expect = {**EXPECT_KEY_EXCHANGE, T.server_hello_done: ServerHelloDone}
 EXPECT_DONE: Expect = {T.server_hello_done: ServerHelloDone}
+EXPECT_RAW_PUBLIC_KEY: Expect = {T.certificate: RawPublicKey12}
 EXPECT_TICKET: Expect = {T.new_session_ticket: NewSessionTicket12}
 EXPECT_FINISHED: Expect = {T.finished: Finished}
 
@@ -158,15 +166,7 @@ def read_extensions(h: Handshake, config: ClientConfig, offer: Offer, hello: Ser
     scts = found.get(X.signed_certificate_timestamp)
     if scts is not None:
         h.facts["scts"] = ext.SignedCertificateTimestamps.decode(scts).sct_list
-    for kind, ours, fact in (
-        (X.server_certificate_type, config.server_certificate_types, "server_certificate_type"),
-        (X.client_certificate_type, config.client_certificate_types, "client_certificate_type"),
-    ):
-        if kind in found:
-            chosen = ext.CertificateTypeBody.decode(found[kind]).certificate_type
-            if chosen not in ours:
-                refuse(Reason.UNSUPPORTED_CERTIFICATE_TYPE, f"{fact} {chosen} was not offered")
-            h.certificate_types[fact] = chosen
+    read_types(h, config, found)
     h.facts["extended_master_secret"] = extended
     h.facts["secure_renegotiation"] = info is not None
     return frozenset(found)
@@ -233,8 +233,9 @@ def full_handshake(
     if suite.auth == "PSK":
         message = yield EXPECT_KEY_EXCHANGE if has_exchange else EXPECT_KEY_EXCHANGE_OR_DONE
     else:
-        message = yield EXPECT_CERTIFICATE
-        certificate: Certificate12 = message
+        raw_key = server_shows_raw_key(h, config)
+        message = yield EXPECT_RAW_PUBLIC_KEY if raw_key else EXPECT_CERTIFICATE
+        certificate: Certificate12 | RawPublicKey12 = message
         h.transcript.add(certificate.raw)
         message = None
         if X.status_request in agreed:  # RFC 6066 8: the server may still leave it out
@@ -264,7 +265,10 @@ def full_handshake(
     identity, scheme = None, 0
     if request is not None:
         identity, scheme = yield from choose_identity(h, config, request)
-        h.send(Certificate12(identity.chain if identity else ()))
+        if client_shows_raw_key(h):
+            h.send(RawPublicKey12(identity.raw_public_key if identity else b""))
+        else:
+            h.send(Certificate12(identity.chain if identity else ()))
     pre_master = send_key_exchange(h, keys, exchange, leaf_key)
     keys.from_pre_master(pre_master, extended=bool(h.facts["extended_master_secret"]))
     if identity is not None:
@@ -286,9 +290,20 @@ def full_handshake(
 
 
 def verify_server(
-    h: Handshake, config: ClientConfig, keys: Keys12, message: Certificate12, status: CertificateStatus | None
+    h: Handshake,
+    config: ClientConfig,
+    keys: Keys12,
+    message: Certificate12 | RawPublicKey12,
+    status: CertificateStatus | None,
 ) -> Any:
     """Believe the chain (RFC 5246 section 7.4.2); its key must suit the cipher suite."""
+    if isinstance(message, RawPublicKey12):
+        spki = message.subject_public_key_info
+        if not spki:
+            refuse(Reason.NO_CERTIFICATE)
+        key = yield from believe_raw_key(h, (spki,), config.trusted_public_keys)
+        check_key_kind(key, keys.suite)
+        return key
     chain = message.certificate_list
     if not chain:
         refuse(Reason.NO_CERTIFICATE)
@@ -351,9 +366,10 @@ def choose_identity(h: Handshake, config: ClientConfig, request: CertificateRequ
     """What we can show that the server can verify (RFC 5246 section 7.4.4). May be nothing."""
     schemes = request.supported_signature_algorithms
     types = request.certificate_types
+    raw_key = client_shows_raw_key(h)
 
     def fits(one: Any) -> int | None:
-        if (1 if one.kind.startswith("rsa") else 64) not in types or not one.chain:
+        if (1 if one.kind.startswith("rsa") else 64) not in types or not (one.chain or raw_key):
             return None
         return choose_scheme(one, schemes, h.policy.signature_schemes, tls13=False)
 
@@ -365,7 +381,8 @@ def choose_identity(h: Handshake, config: ClientConfig, request: CertificateRequ
             usable = [o for o in usable if issued_by(o.chain, request.certificate_authorities)] or usable
         return usable[0] if usable else None
 
-    question = SelectIdentity(h.name, schemes, request.certificate_authorities, certificate_types=types)
+    kind = RAW_PUBLIC_KEY if raw_key else 0
+    question = SelectIdentity(h.name, schemes, request.certificate_authorities, kind, types)
     identity = yield from h.ask(question, choose)
     scheme = fits(identity) if identity is not None else None
     if scheme is None:
@@ -468,4 +485,5 @@ def session_of(
         facts.get("ocsp_response") or b"",
         facts.get("scts", ()),
         b"",
+        facts.get("peer_public_key") or b"",
     )

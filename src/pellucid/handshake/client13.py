@@ -26,6 +26,7 @@ from pellucid.handshake.authentication import (
     send_certificate,
     send_certificate_verify,
 )
+from pellucid.handshake.certificate_types import client_shows_raw_key, read_types, server_shows_raw_key
 from pellucid.handshake.context import Expect, Handshake, Steps
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.resumption.psk import PreSharedKey
@@ -72,6 +73,8 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     check_hello_extensions(offer, hello)
     h.decide("cipher_suite", suite.code, "the server's choice", tuple(h.policy.suites))
     psk = selected_psk(h, offer, hello, suite)
+    if psk is None and config.require_psk:
+        refuse(Reason.MISSING_EXTENSION, "pre_shared_key: the server takes none of our keys")
     h.facts.update(version=0x0304, cipher_suite=suite.code, resumed=isinstance(psk, Session))
     schedule = KeySchedule(suite.hash, Secret(psk.secret) if psk else None, h.note)
     schedule.enter_handshake(shared_secret(h, offer, hello, psk))
@@ -225,15 +228,7 @@ def read_encrypted_extensions(
         agree_on_size(h, ext.RecordSizeLimit.decode(limit).record_size_limit, tls13=True)
     elif X.max_fragment_length in found:
         agree_on_fragments(h, found[X.max_fragment_length])
-    for kind, ours, fact in (
-        (X.server_certificate_type, config.server_certificate_types, "server_certificate_type"),
-        (X.client_certificate_type, config.client_certificate_types, "client_certificate_type"),
-    ):
-        if kind in found:
-            chosen = ext.CertificateTypeBody.decode(found[kind]).certificate_type
-            if chosen not in ours:
-                refuse(Reason.UNSUPPORTED_CERTIFICATE_TYPE, f"{fact} {chosen} was not offered")
-            h.certificate_types[fact] = chosen
+    read_types(h, config, found)
     if X.ticket_request in found:
         ext.TicketRequestHint.decode(found[X.ticket_request])
     if X.early_data not in found:
@@ -306,7 +301,7 @@ def server_authentication(h: Handshake, config: ClientConfig, offer: Offer) -> A
     peer = read_certificate(h, certificate, requested)
     h.facts["ocsp_response"] = peer.ocsp
     h.facts["scts"] = peer.scts
-    if h.certificate_types.get("server_certificate_type") == RAW_PUBLIC_KEY:
+    if server_shows_raw_key(h, config):
         key, pss_key = (yield from believe_raw_key(h, peer.chain, config.trusted_public_keys)), False
     else:
         question = VerifyPeer(peer.chain, h.name, peer.ocsp, peer.scts)
@@ -344,7 +339,7 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
     listed = found.get(X.certificate_authorities)
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
     compression = offered_compression(found.get(X.compress_certificate))
-    raw_key = h.certificate_types.get("client_certificate_type") == RAW_PUBLIC_KEY
+    raw_key = client_shows_raw_key(h)
     question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(
         question, lambda: client_identity(h, config, schemes, authorities, raw_key)
@@ -425,6 +420,7 @@ def inherit(h: Handshake, session: Session) -> None:
     """A resumed connection is authenticated as the first one was (RFC 8446 section 2.2)."""
     h.facts["peer_chain"] = session.peer_chain
     h.facts["verified_chain"] = session.verified_chain
+    h.facts["peer_public_key"] = session.peer_public_key or None
     h.facts["ocsp_response"] = session.ocsp_response or None
     h.facts["scts"] = session.scts
     h.facts["signature_scheme"] = session.signature_scheme or None

@@ -189,6 +189,7 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
         info.ocsp_response or b"",
         info.scts,
         b"",
+        info.peer_public_key or b"",
     )
     conn._events.append(SessionReceived(session))
 

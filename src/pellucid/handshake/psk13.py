@@ -75,7 +75,7 @@ def choose_psk(
     with_dhe = 1 in modes and 1 in h.policy.psk_modes and have_group
     if not with_dhe and not (0 in modes and 0 in h.policy.psk_modes):
         return None
-    for index, identity in enumerate(offered.identities[:MAX_IDENTITIES_TRIED]):
+    for index, identity in ranked_identities(config, offered.identities):
         found = find_psk(h, config, identity, suite)
         if found is None:
             continue
@@ -92,6 +92,7 @@ def choose_psk(
             h.facts["ticket_age_error"] = age_error
             h.facts["peer_chain"] = session.peer_chain
             h.facts["verified_chain"] = session.verified_chain
+            h.facts["peer_public_key"] = session.peer_public_key or None
             h.facts["signature_scheme"] = session.signature_scheme or None
         else:
             h.facts["psk_identity"] = identity.identity
@@ -104,6 +105,17 @@ def choose_psk(
         tuple(range(len(offered.identities))),
     )
     return None
+
+
+def ranked_identities(
+    config: ServerConfig, identities: tuple[ext.PskIdentity, ...]
+) -> list[tuple[int, ext.PskIdentity]]:
+    """Tickets in the client's order, then external keys in ours; each with its index."""
+    found = list(enumerate(identities[:MAX_IDENTITIES_TRIED]))
+    if config.psks:
+        rank = {psk.identity: place for place, psk in enumerate(config.psks)}
+        found.sort(key=lambda item: rank.get(item[1].identity, -1))
+    return found
 
 
 def find_psk(
@@ -129,7 +141,7 @@ def find_psk(
         and same_hash(session.cipher_suite, suite)
         and session.server_name == (h.name or "").encode()
         and session.binding == server_binding(config)
-        and (config.client_auth != "require" or session.peer_chain)
+        and (config.client_auth != "require" or session.peer_chain or session.peer_public_key)
     )
     if not usable:
         return None
@@ -233,6 +245,7 @@ def issue_tickets(
             b"",
             (),
             b"",
+            facts.get("peer_public_key") or b"",
         )
         ticket = config.issuer.seal(session.encode())
         raw = NewSessionTicket(config.ticket_lifetime, age_add, nonce, ticket, extensions).to_handshake()

@@ -14,7 +14,8 @@ from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import PeerMisbehaved, Reason, UsageError, refuse
 from pellucid.events import Decrypt, FindPsk, SelectIdentity, VerifyPeer
-from pellucid.handshake.authentication import choose_scheme
+from pellucid.handshake.authentication import believe_raw_key, choose_scheme
+from pellucid.handshake.certificate_types import RAW_PUBLIC_KEY, choose_types, client_shows_raw_key
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.handshake.server13 import accept_fragment_length
@@ -45,6 +46,7 @@ from pellucid.wire.messages import (
     ClientKeyExchangeRSA,
     Finished,
     NewSessionTicket12,
+    RawPublicKey12,
     ServerECDHParams,
     ServerHello,
     ServerHelloDone,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 
 T = HandshakeType
 EXPECT_CERTIFICATE: Expect = {T.certificate: Certificate12}
+EXPECT_RAW_PUBLIC_KEY: Expect = {T.certificate: RawPublicKey12}
 EXPECT_KEY_EXCHANGE: Expect = {T.client_key_exchange: ClientKeyExchange}
 EXPECT_CERTIFICATE_VERIFY: Expect = {T.certificate_verify: CertificateVerify}
 EXPECT_FINISHED: Expect = {T.finished: Finished}
@@ -147,7 +150,7 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
         and session.cipher_suite in h.policy.suites
         and session.server_name == (h.name or "").encode()
         and session.binding == server_binding(config)
-        and (config.client_auth != "require" or session.peer_chain)
+        and (config.client_auth != "require" or session.peer_chain or session.peer_public_key)
     )
     if not usable:
         return None
@@ -199,6 +202,7 @@ def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Sess
     h.facts.update(cipher_suite=suite.code, resumed=True)
     h.facts.update(peer_chain=session.peer_chain, verified_chain=session.verified_chain)
     h.facts.update(signature_scheme=session.signature_scheme or None, group=session.group or None)
+    h.facts["peer_public_key"] = session.peer_public_key or None
     extensions = answer_extensions(h, config, hello, suite)
     session_id = hello.legacy_session_id
     h.transcript.start(suite.hash)
@@ -223,11 +227,15 @@ def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Sess
 
 def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, random: bytes) -> Steps:
     """Figure 1."""
+    types: ExtensionMap = {}
+    choose_types(h, config, hello.extensions, types)
     choice = yield from choose(h, config, hello)
     suite: Suite = choice.suite
     h.suite = suite
     h.facts.update(cipher_suite=suite.code, group=choice.group)
     extensions = answer_extensions(h, config, hello, suite)
+    if suite.auth != "PSK":
+        extensions.update(types)
     identity: Identity | None = choice.identity
     staple = identity is not None and identity.ocsp is not None and X.status_request in hello.extensions
     if staple:
@@ -243,7 +251,10 @@ def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, rando
     h.facts["encrypt_then_mac"] = keys.encrypt_then_mac
     if identity is not None:
         h.facts["own_chain"] = identity.chain
-        h.send(Certificate12(identity.chain))
+        if shows_raw_key(h):
+            h.send(RawPublicKey12(identity.raw_public_key))
+        else:
+            h.send(Certificate12(identity.chain))
         if staple and identity.ocsp is not None:
             h.send(CertificateStatus(1, identity.ocsp))
     share = yield from send_key_exchange(h, config, keys, choice)
@@ -254,7 +265,9 @@ def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, rando
 
     peer_key = None
     if asked:
-        certificate: Certificate12 = yield EXPECT_CERTIFICATE
+        certificate: Certificate12 | RawPublicKey12 = yield (
+            EXPECT_RAW_PUBLIC_KEY if client_shows_raw_key(h) else EXPECT_CERTIFICATE
+        )
         h.transcript.add(certificate.raw)
         peer_key = yield from verify_client(h, config, certificate)
     exchange: ClientKeyExchange = yield EXPECT_KEY_EXCHANGE
@@ -296,7 +309,7 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     group = next((one for one in h.policy.groups12 if one in groups), None)
     listed = found.get(X.certificate_authorities)
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
-    question = SelectIdentity(h.name, schemes, authorities)
+    question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if shows_raw_key(h) else 0)
     given: Identity | None = yield from h.ask(question, lambda: None)
     candidates = candidates_for(h, config, given)
     why = Reason.NO_SHARED_CIPHER
@@ -326,7 +339,13 @@ def candidates_for(h: Handshake, config: ServerConfig, given: Identity | None) -
 
     if given is not None:
         return [given]
-    return [one for one in by_name(config.identities, h.name) if one.chain]
+    raw_key = shows_raw_key(h)
+    return [one for one in by_name(config.identities, h.name) if raw_key or one.chain]
+
+
+def shows_raw_key(h: Handshake) -> bool:
+    """Whether our certificate is to be a raw public key (RFC 7250)."""
+    return h.certificate_types.get("server_certificate_type") == RAW_PUBLIC_KEY
 
 
 def tell(h: Handshake, hello: ClientHello, choice: Choice12) -> Choice12:
@@ -395,9 +414,11 @@ def send_certificate_request(h: Handshake, config: ServerConfig) -> None:
     h.send(CertificateRequest12((64, 1), schemes, names))
 
 
-def verify_client(h: Handshake, config: ServerConfig, message: Certificate12) -> Any:
+def verify_client(h: Handshake, config: ServerConfig, message: Certificate12 | RawPublicKey12) -> Any:
     """The client's chain; none is an answer too (RFC 5246 section 7.4.6)."""
-    chain = message.certificate_list
+    chain = message.certificate_list if isinstance(message, Certificate12) else ()
+    if isinstance(message, RawPublicKey12) and message.subject_public_key_info:
+        return (yield from believe_raw_key(h, (message.subject_public_key_info,), config.trusted_public_keys))
     if not chain:
         if config.client_auth == "require":
             raise PeerMisbehaved(Reason.CERTIFICATE_REQUIRED, alert=40)  # RFC 5246 7.4.6: handshake_failure
@@ -508,6 +529,7 @@ def session_of(h: Handshake, config: ServerConfig, keys: Keys12) -> Session:
         b"",
         (),
         b"",
+        facts.get("peer_public_key") or b"",
     )
 
 

@@ -13,7 +13,6 @@ from pellucid.secret import Secret
 from pellucid.wire.codepoints import CipherSuite, ProtocolVersion
 from pellucid.wire.language import (
     DecodeError,
-    Opaque,
     OpaqueVector,
     Struct,
     Uint,
@@ -41,6 +40,7 @@ class Session(Struct):
         binding: what the client verified and asked for: a session is offered only under the same
             name, ALPN and verification settings.
         extended_master_secret: RFC 7627 section 5.3 forbids to mix.
+        peer_public_key: the peer's raw public key, if it showed that instead of a chain (RFC 7250).
     """
 
     format: int = field(Uint8())
@@ -65,7 +65,7 @@ class Session(Struct):
     ocsp_response: bytes = field(OpaqueVector(0, 2**24 - 1))
     scts: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 2**16 - 1), 0, 2**24 - 1))
     application: bytes = field(OpaqueVector(0, 2**16 - 1))
-    reserved: bytes = field(Opaque(0), default=b"")
+    peer_public_key: bytes = field(OpaqueVector(0, 2**16 - 1), default=b"")
 
     def __repr__(self) -> str:
         return f"<Session {self.server_name.decode()!r} of {CipherSuite.name_of(self.cipher_suite)}>"

@@ -122,7 +122,8 @@ class CertificateTypes(Struct):
     """RFC 7250 section 3, in a ClientHello."""
 
     section = "RFC 7250 3"
-    certificate_types: tuple[int, ...] = field(Vector(Uint8(CertificateType), 1, 2**8 - 1))
+    # <1..2^8-1> in the RFC: an empty list is refused for saying nothing, see handshake.certificate_types.
+    certificate_types: tuple[int, ...] = field(Vector(Uint8(CertificateType), 0, 2**8 - 1))
 
 
 class CertificateTypeBody(Struct):

@@ -193,6 +193,14 @@ class Certificate12(HandshakeMessage):
     certificate_list: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 2**24 - 1), 0, 2**24 - 1))
 
 
+class RawPublicKey12(HandshakeMessage):
+    """RFC 7250 section 3: a Certificate of TLS 1.2 that is a raw public key; empty for none."""
+
+    msg_type = HandshakeType.certificate
+    section = "RFC 7250 3"
+    subject_public_key_info: bytes = field(OpaqueVector(0, 2**24 - 1))
+
+
 class CertificateStatus(HandshakeMessage):
     """RFC 6066 section 8."""
 
