@@ -137,8 +137,8 @@ def scenarios(house: House) -> dict[str, Scenario]:
         return config.replace(sessions=[e.session for e in events if isinstance(e, SessionReceived)][:1])
 
     raw = Identity.raw(house.server["ecdsa-p256"].key)
-    raw_types = {"server_certificate_types": (2,), "client_certificate_types": (2,)}
-    believed = {"trusted_public_keys": (raw.raw_public_key,), **raw_types}
+    raw_types: dict[str, Any] = {"server_certificate_types": (2,), "client_certificate_types": (2,)}
+    believed: dict[str, Any] = {"trusted_public_keys": (raw.raw_public_key,), **raw_types}
     early = house.servers(max_early_data=1000, replay_guard=ReplayMemory(started_at=0))
     twelve = house.servers(TLS12)
     return {
