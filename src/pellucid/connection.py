@@ -48,6 +48,8 @@ from pellucid.records import (
     CHANGE_CIPHER_SPEC,
     EARLY,
     HANDSHAKE,
+    PlainOpening,
+    PlainSealing,
     ReadHalf,
     WriteHalf,
 )
@@ -198,6 +200,8 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """The bytes that are to go to the peer, once."""
+        if self._error is not None:
+            return self._last_words()
         write = self._write
         if self._said:
             self._say()
@@ -615,10 +619,28 @@ class Connection:
                 steps.close()
             if ours and error.alert is not None and not self._write_closed:
                 self._send_alert(AlertLevel.fatal, error.alert)
+            self._forget()
             if self._note is not None:
                 self._note("error", reason=error.reason, detail=error.detail, local=ours, alert=error.alert)
         if raising:
             raise error from cause
+
+    def _forget(self) -> None:
+        """Drop the secrets of a failed connection (RFC 8446 section 6, RFC 5246 section 7.2.2).
+
+        The writing half drops its own, in `_last_words`: the alert has to be sealed under them.
+        """
+        self._exporter = self._master = self._resumption = self._pha = self._read_secret = None
+        self._read.protection = PlainOpening()
+
+    def _last_words(self) -> bytes:
+        """What goes out after a fault: the alert, and no data any more (RFC 8446 section 6.2)."""
+        self._write.drop()
+        self._say()
+        data = self._write.take()
+        self._write.protection = PlainSealing()
+        self._write_secret = None
+        return data
 
     def _refuse_to_send(self) -> None:
         if self._error is not None:

@@ -337,8 +337,9 @@ class WriteHalf:
         self._type, self._pending = kind, waiting
 
     def drop(self) -> None:
-        """Forget what is gathered and not sealed."""
-        self._pending = []
+        """Forget the application data that is gathered and not sealed."""
+        if self._type == APPLICATION_DATA:
+            self._pending = []
 
     def protect(self, protection: Sealing) -> None:
         """Begin a new epoch; what was written before goes out under the old keys."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -469,14 +470,15 @@ def test_one_thread_reads_while_another_writes(house: House, policy: object) -> 
 def test_what_the_reader_says_is_sealed_by_the_writer(house: House) -> None:
     """The reading thread never touches the sealing half: two threads would share a nonce."""
     client, server = house.pair(TLS12)
-    before = client._write.protection._sequence  # type: ignore[attr-defined]
+    sealing: Any = client._write.protection
+    before = sealing._sequence
     client.receive_data(write(server, HANDSHAKE, bytes(4)))  # HelloRequest
     with pytest.raises(TLSError):
         client.receive_data(write(server, 99, b""))
-    assert client._write.protection._sequence == before  # type: ignore[attr-defined]
+    assert sealing._sequence == before
     assert client.wants_to_send
     client.data_to_send()
-    assert client._write.protection._sequence == before + 2  # type: ignore[attr-defined]
+    assert sealing._sequence == before + 2
 
 
 def test_a_client_that_refuses_the_server_hello_is_heard(house: House) -> None:
@@ -498,3 +500,27 @@ def test_a_client_that_refuses_the_server_hello_is_heard(house: House) -> None:
             server.receive_data(client.data_to_send())
             assert refusal(server, record).reason is Reason.BAD_RECORD_MAC
         assert refusal(client, record).reason is Reason.BAD_RECORD_MAC
+
+
+@BOTH
+@pytest.mark.rfc("rfc8446:6:2", "rfc8446:6.2:2", "rfc8446:6:3")
+def test_a_failed_connection_forgets_its_keys_and_its_data(house: House, policy: object) -> None:
+    """Nothing but the alert goes out, and that under the keys; afterwards there are none."""
+    client, server = house.pair(policy)  # type: ignore[arg-type]
+    server.send_data(b"must not be seen" * 3000)
+    refusal(server, write(client, 99, b""))
+    wire = server.data_to_send()
+    assert len(wire) < 60
+    assert b"seen" not in wire
+    with pytest.raises(TLSError) as heard:
+        client.receive_data(wire)
+    assert heard.value.alert == Alert.unexpected_message
+    assert server.data_to_send() == b""
+    for side in (client, server):
+        side.data_to_send()
+        with pytest.raises(UsageError):
+            side.export("x")
+        with pytest.raises(UsageError):
+            _ = side.traffic_secrets
+        assert type(side._read.protection).__name__ == "PlainOpening"
+        assert type(side._write.protection).__name__ == "PlainSealing"
