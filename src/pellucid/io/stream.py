@@ -103,6 +103,8 @@ class TLSStream(asyncio.Protocol):
             raise RuntimeError("another task is reading from this stream already")
         if self.tls._writes:
             self.tls.end_turn()  # whoever waits for an answer wants the question to be gone
+        if not self.tls.is_reading():
+            self.tls.resume_reading()  # what is there is not enough
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -145,9 +147,7 @@ class TLSStream(asyncio.Protocol):
         chunks = self._chunks
         while self._size < n:
             if not await self._more() and self._size < n:
-                raise asyncio.IncompleteReadError(self._all(), n)
-            if self._size > self._limit and not self.tls.is_reading():
-                self.tls.resume_reading()
+                raise asyncio.IncompleteReadError(self.take_all(), n)
         if chunks and len(chunks[0]) == n:
             self._took(n)
             return chunks.popleft()
@@ -172,7 +172,7 @@ class TLSStream(asyncio.Protocol):
             if searched > self._limit:
                 raise asyncio.LimitOverrunError("the separator is not within the limit", searched)
             if not await self._more() and len(data) == self._size:
-                raise asyncio.IncompleteReadError(self._all(), None)
+                raise asyncio.IncompleteReadError(self.take_all(), None)
 
     async def readline(self) -> bytes:
         """A line with its end, or what is left."""
@@ -187,7 +187,8 @@ class TLSStream(asyncio.Protocol):
         self._took(n)
         return data[:n]
 
-    def _all(self) -> bytes:
+    def take_all(self) -> bytes:
+        """What is there and not read yet."""
         return self._front(self._size)
 
     def at_eof(self) -> bool:

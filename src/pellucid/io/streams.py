@@ -117,6 +117,8 @@ async def start_tls(
         options: `server_name`, `timeout`, `shutdown_timeout`, `answer`, `received`.
     """
     below: Any = stream if isinstance(stream, asyncio.Transport) else stream.transport
+    if isinstance(stream, TLSStream):  # what it has read is authentic, and belongs to us
+        options["received"] = options.get("received", b"") + stream.take_all()
     inner = TLSStream(limit)
     await _transport.start_tls(below, inner, config, **options)
     return inner
