@@ -572,12 +572,24 @@ def test_the_alert_sent_is_the_one_that_the_error_names() -> None:
 
 
 @pytest.mark.rfc("rfc8446:6:3")
-def test_a_failed_connection_has_no_keys_to_give() -> None:
-    found = talk(client(), server(flip(Finished)))
-    for call in (lambda: found.client.export("x"), lambda: found.client.info):
+def test_a_failed_connection_forgets_its_secrets() -> None:
+    found = open_pair()
+    found.client.inject(23, bytes(MAX_PLAINTEXT + 1))
+    found.go_on()
+    for side in (found.client, found.server):
+        assert side.error is not None
+        assert side._exporter is side._resumption is side._read_secret is side._write_secret is None
+        assert side._read.protection.epoch == side._write.protection.epoch == 0
         with pytest.raises(UsageError):
-            call()
+            side.export("EXPERIMENTAL x")
+
+
+@pytest.mark.rfc("rfc8446:6:3")
+def test_a_failed_handshake_forgets_its_secrets() -> None:
+    found = talk(client(), server(flip(Finished)))
     assert found.client._steps is None  # the generator, whose locals the secrets were
+    assert found.client._read.protection.epoch == 0
+    assert found.alert_received == Alert.decrypt_error  # which was still sealed
 
 
 ERRORS = [alert for alert in Alert if alert not in (Alert.close_notify, Alert.user_canceled)]

@@ -194,11 +194,13 @@ def fixed_extensions(config: ClientConfig) -> ExtensionMap:
     if policy.tls12:
         found[X.extended_master_secret] = b""
         found[X.renegotiation_info] = ext.RenegotiationInfo(b"").encode()
-        found[X.ec_point_formats] = ext.ECPointFormats((0,)).encode()
+        if any(suite.kx.startswith("ECDHE") for suite in policy.suites.values()):  # RFC 8422 4
+            found[X.ec_point_formats] = ext.ECPointFormats((0,)).encode()
         if policy.encrypt_then_mac and any(suite.cbc for suite in policy.suites.values()):
             found[X.encrypt_then_mac] = b""
     groups = policy.groups if policy.tls13 else policy.groups12
-    found[X.supported_groups] = ext.SupportedGroups(groups).encode()
+    if policy.tls13 or X.ec_point_formats in found:
+        found[X.supported_groups] = ext.SupportedGroups(groups).encode()
     if config.alpn:
         found[X.application_layer_protocol_negotiation] = ext.ProtocolNames(config.alpn_names).encode()
     if config.request_ocsp:
@@ -243,10 +245,12 @@ def grease(config: ClientConfig) -> int:
 
 def add_grease(config: ClientConfig, found: ExtensionMap) -> None:
     """RFC 8701 section 3: a group, a version, and two extensions that nobody knows."""
-    groups = ext.SupportedGroups.decode(found[X.supported_groups]).named_group_list
+    listed = found.get(X.supported_groups)
     share = ext.KeyShareClientHello.decode(found[X.key_share]).client_shares if X.key_share in found else ()
     first = share[0].group if share else grease(config)
-    found[X.supported_groups] = ext.SupportedGroups((first, *groups)).encode()
+    if listed is not None:
+        groups = ext.SupportedGroups.decode(listed).named_group_list
+        found[X.supported_groups] = ext.SupportedGroups((first, *groups)).encode()
     if X.supported_versions in found:
         versions = ext.SupportedVersions.decode(found[X.supported_versions]).versions
         found[X.supported_versions] = ext.SupportedVersions((grease(config), *versions)).encode()
