@@ -327,6 +327,9 @@ class Peer:
     answers: ClassVar[Reply] = "echo"  # how its server replies
     asks: ClassVar[Reply] = "echo"  # what its client can send: any bytes, or only an HTTP request
     most: ClassVar[int] = 10_000_000  # bytes that its client can send at once
+    asks_each_time: ClassVar[bool] = (
+        True  # its client sends its payload over every one of several connections
+    )
     needs_door: ClassVar[bool] = False  # its server binds every address
 
     def version(self) -> str | None:

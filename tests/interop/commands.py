@@ -201,6 +201,7 @@ class GnuTLS(Peer):
 
     name = "gnutls"
     library = "GnuTLS"
+    asks_each_time = False
     answers = "line"
     needs_door = True
     _both = (

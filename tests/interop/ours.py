@@ -1,4 +1,4 @@
-"""pellucid's side of a run: a configuration from a Setup, an echoing server, a counting client."""
+"""pellucid's side of a run: configurations from a Setup, an echoing server, a client that reads to the end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pellucid
 from pellucid import ClientConfig, Identity, Policy, PreSharedKey, ReplayMemory, Secret, ServerConfig, Trust
+from pellucid.events import KeysUpdated
 from pellucid.legacy import old_peers_policy
 from pellucid.wire.codepoints import CipherSuite, NamedGroup
 
@@ -47,6 +48,7 @@ def client_config(setup: Setup, certificates: Certificates, **more: Any) -> Clie
     settings["trust"] = Trust.from_pem(certificates.root.read_bytes())
     if setup.client_key:
         settings["identities"] = (_identity(certificates, f"client-{setup.client_key}"),)
+    settings["early_data"] = bool(setup.early_data)
     return ClientConfig(**(settings | more))
 
 
@@ -155,11 +157,13 @@ def visit(
     update_keys: bool = False,
     early_data: bytes = b"",
 ) -> tuple[bytes, pellucid.ConnectionInfo, Sequence[pellucid.Session]]:
-    """Connect, exchange, close; what came back, what was agreed on, and sessions for the next visit."""
+    """Connect, exchange, close; returns what came back, what was agreed on, sessions for the next visit."""
     with pellucid.connect(
         "127.0.0.1", port, config=config, server_name="localhost", timeout=SECONDS, early_data=early_data
     ) as connection:
         if update_keys:
             connection.connection.update_keys(request=True)
         got = ask(connection, asked, reply, early_data if reply == "echo" else b"")
+        if update_keys and not any(isinstance(event, KeysUpdated) for event in connection.events):
+            raise AssertionError("the server did not update its keys when it was asked to")
         return got, connection.info, tuple(connection.sessions)

@@ -5,12 +5,14 @@ const tls = require('tls');
 
 const [role, ...pairs] = process.argv.slice(2);
 const want = Object.fromEntries(pairs.map((pair) => [pair.split('=', 1)[0], pair.slice(pair.indexOf('=') + 1)]));
+const CHUNK = 16384;
+const curves = { x25519: 'X25519', secp256r1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
 const options = { ca: fs.readFileSync(want.ca) };
 if (want.version) options.minVersion = options.maxVersion = 'TLSv' + want.version;
 if (want.cert) Object.assign(options, { cert: fs.readFileSync(want.cert), key: fs.readFileSync(want.key) });
 if (want.alpn) options.ALPNProtocols = want.alpn.split(',');
 if (want.ciphers) options.ciphers = want.ciphers;
-if (want.groups) options.ecdhCurve = want.groups;
+if (want.groups) options.ecdhCurve = want.groups.split(',').map((name) => curves[name] || name).join(':');
 if (want.psk) {
   const psk = Buffer.from(want.psk, 'hex');
   options.pskCallback = role === 'server' ? () => psk : () => ({ psk, identity: want.identity });
@@ -40,17 +42,24 @@ function visit(payload, turns, session) {
   const socket = tls.connect({ ...options, session, host: '127.0.0.1', port: Number(want.port), servername: 'localhost' });
   let latest = session;
   let left = payload.length;
+  let sent = 0;
+  const next = () => {
+    if (sent < payload.length && sent + left === payload.length) {
+      socket.write(payload.subarray(sent, sent + CHUNK));
+      sent = Math.min(sent + CHUNK, payload.length);
+    }
+  };
   const finish = () => {
     process.stderr.write(report(socket));
     socket.end();
   };
   socket.on('session', (data) => { latest = data; });
   socket.on('error', (error) => { console.error(error.message); process.exit(1); });
-  socket.on('secureConnect', () => { if (left) socket.write(payload); else finish(); });
+  socket.on('secureConnect', () => { if (left) next(); else finish(); });
   socket.on('data', (data) => {
     process.stdout.write(data);
     left -= data.length;
-    if (left === 0) finish();
+    if (left === 0) finish(); else next();
   });
   socket.on('close', () => {
     if (left) process.exit(2);

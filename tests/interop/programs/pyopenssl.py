@@ -40,7 +40,7 @@ def make_context(role: str, want: dict[str, str]) -> SSL.Context:
         )
     if want.get("ciphers"):
         context.set_cipher_list(want["ciphers"].encode())
-    if want.get("groups"):
+    if want.get("groups") in CURVES:
         context.set_tmp_ecdh(CURVES[want["groups"]]())
     return context
 

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 CHUNK = 16384
+CURVES = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
 def make_context(tls: Any, role: str, want: dict[str, str]) -> Any:
@@ -28,8 +29,10 @@ def make_context(tls: Any, role: str, want: dict[str, str]) -> Any:
         context.set_alpn_protocols(want["alpn"].split(","))
     if want.get("ciphers"):
         context.set_ciphers(want["ciphers"])
-    if want.get("groups"):
-        context.set_ecdh_curve(want["groups"])
+    if want.get("groups") and hasattr(
+        context, "set_fingerprint"
+    ):  # BoringSSL takes several, in its own words
+        context.set_ecdh_curve(":".join(CURVES.get(name, name) for name in want["groups"].split(",")))
     if hasattr(context, "set_session_id_context"):
         context.set_session_id_context(b"pellucid")
     return context
