@@ -35,7 +35,9 @@ class Cell:
     role: Role
 
     def __str__(self) -> str:
-        return f"{self.peer.name}-{self.role}-{self.feature.section}-{self.feature.name}".replace(" ", "_").replace(",", "")
+        return f"{self.peer.name}-{self.role}-{self.feature.section}-{self.feature.name}".replace(
+            " ", "_"
+        ).replace(",", "")
 
 
 def cells() -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.abc import SocketAttribute
+from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.stapled import StapledByteStream
 from anyio.streams.tls import TLSAttribute
 
@@ -275,8 +276,8 @@ async def test_in_memory_tls_in_tls_and_unwrap(
     """Any byte stream will do: here two object streams stapled together, and TLS inside TLS over them."""
     to_server, at_server = anyio.create_memory_object_stream[bytes](100)
     to_client, at_client = anyio.create_memory_object_stream[bytes](100)
-    left: Any = StapledByteStream(to_server, at_client)  # type: ignore[arg-type]
-    right: Any = StapledByteStream(to_client, at_server)  # type: ignore[arg-type]
+    left: Any = StapledByteStream(to_server, BufferedByteReceiveStream(at_client))  # type: ignore[arg-type]
+    right: Any = StapledByteStream(to_client, BufferedByteReceiveStream(at_server))  # type: ignore[arg-type]
 
     async def answer() -> None:
         outer = await wrap_server(right, server_config)
@@ -305,7 +306,7 @@ async def test_the_standard_ssl_is_understood(authority: Authority, server_confi
     """anyio's own TLS, over OpenSSL, as the client."""
     from anyio.streams.tls import TLSStream as Standard
 
-    context = ssl.create_default_context(cadata=authority.certificate_pem().decode())
+    context = ssl.create_default_context(cadata=authority.pem.decode())
     async with serving(echo, server_config) as port:
         tcp = await anyio.connect_tcp("127.0.0.1", port)
         stream = await Standard.wrap(tcp, hostname="localhost", ssl_context=context)
@@ -316,9 +317,16 @@ async def test_the_standard_ssl_is_understood(authority: Authority, server_confi
 
 async def test_a_handshake_that_never_comes(server_config: ServerConfig) -> None:
     errors: list[BaseException] = []
-    async with serving(echo, server_config, timeout=0.1, on_error=errors.append) as port:
+    told = anyio.Event()
+
+    def on_error(error: BaseException) -> None:
+        errors.append(error)
+        told.set()
+
+    async with serving(echo, server_config, timeout=0.1, on_error=on_error) as port:
         async with await anyio.connect_tcp("127.0.0.1", port) as tcp:
             with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
                 await tcp.receive()
+        await told.wait()
     assert isinstance(errors[0], TimeoutError)
     assert not isinstance(errors[0], TLSError)

@@ -168,6 +168,7 @@ def test_tls_inside_tls(authority: Authority, server_config: ServerConfig) -> No
     with wrap_client(left, "localhost", config) as outer, wrap_client(outer, "localhost", config) as inner:
         inner.sendall(b"inside")
         assert inner.recv() == b"edisni"
+        assert inner.recv() == b""  # who leaves before has the other end write into nothing
     thread.join(10)
     right.close()
 

@@ -47,7 +47,8 @@ def structures() -> list[type[Struct]]:
     while waiting:
         cls = waiting.pop()
         waiting += cls.__subclasses__()
-        if cls.fields and cls.__module__.startswith("pellucid.") and "raw" not in cls.fields:
+        declared = vars(cls).get("fields", {})  # a subclass without fields of its own is another's codec
+        if declared and cls.__module__.startswith("pellucid.") and "raw" not in declared:
             found.append(cls)
     return sorted(set(found), key=lambda cls: cls.__name__)
 
