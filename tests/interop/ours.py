@@ -1,4 +1,4 @@
-"""pellucid's side of a run: configurations from a Setup, an echoing server, a client that reads to the end."""
+"""pellucid's side of a run: configurations from a Setup, an echoing server, a client that reads on."""
 
 from __future__ import annotations
 
