@@ -5,10 +5,16 @@ Python and C function call of one side counts as one. A change that needs more c
 budget.toml grants fails here; whoever means it records the budget anew and says why:
 
     PELLUCID_RECORD_BUDGET=1 python -m pytest tests/bench/test_budget.py
+
+The count is the same in every run of one interpreter: configurations are warm, the garbage
+collector (whose finalizers would count) stands still, and of several runs the fewest calls are
+taken, so that a cache that fills or a ticket key that rotates does not show. Python 3.11, the
+oldest one supported, makes the most calls (later ones inline comprehensions): it records.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tomllib
@@ -25,7 +31,8 @@ from pellucid.bench.rows import ROWS
 from pellucid.bench.scenario import TLS13, Scenario
 
 BUDGET = Path(__file__).with_name("budget.toml")
-SLACK = 1.02  # another Python inlines a comprehension more or less
+SLACK = 1.05  # for other versions of Python and of `cryptography`, and for small honest additions
+RUNS = 3  # of which the fewest calls count
 HANDSHAKES = (
     "tls13-ecdsa",
     "tls13-rsa",
@@ -50,10 +57,12 @@ class Counter:
             self.calls += 1
 
     def __enter__(self) -> None:
+        gc.disable()
         sys.setprofile(self._event)
 
     def __exit__(self, *exception: object) -> None:
         sys.setprofile(None)
+        gc.enable()
         self.calls -= 2  # __exit__ itself, and the setprofile that ends the count
 
 
@@ -95,6 +104,11 @@ def count_record(client: Endpoint, server: Endpoint, size: int) -> dict[str, int
     return {"seal": seal.calls, "open": open_.calls}
 
 
+def fewest(counts: list[dict[str, int]]) -> dict[str, int]:
+    """The smallest count of each side."""
+    return {side: min(each[side] for each in counts) for side in counts[0]}
+
+
 def measure_handshake(row: str) -> dict[str, int]:
     """A warm handshake: the configurations have been used before."""
     scenario = scenario_of(row)
@@ -102,7 +116,7 @@ def measure_handshake(row: str) -> dict[str, int]:
     session = earlier_session(pair) if scenario.resume else None
     for _ in range(3):
         join(pair.client(session), pair.server())
-    return count_handshake(pair, session)
+    return fewest([count_handshake(pair, session) for _ in range(RUNS)])
 
 
 def measure_record(label: str) -> dict[str, int]:
@@ -112,7 +126,7 @@ def measure_record(label: str) -> dict[str, int]:
     join(client, server)
     for _ in range(3):
         count_record(client, server, RECORDS[label])
-    return count_record(client, server, RECORDS[label])
+    return fewest([count_record(client, server, RECORDS[label]) for _ in range(RUNS)])
 
 
 def check(name: str, measured: dict[str, int]) -> None:
@@ -156,9 +170,10 @@ def test_the_counter_counts_every_call_and_no_other() -> None:
     assert counter.calls == 2
 
 
-def test_counts_do_not_vary() -> None:
-    first, second = measure_record("16k"), measure_record("16k")
-    assert first == second
+@pytest.mark.parametrize("row", ["tls13-ecdsa", "tls12-resume"])
+def test_counts_do_not_vary(row: str) -> None:
+    assert measure_record("16k") == measure_record("16k")
+    assert measure_handshake(row) == measure_handshake(row)
 
 
 def test_a_budget_that_is_exceeded_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
