@@ -118,3 +118,21 @@ def test_insecure_says_what_was_not_checked(authority: Authority) -> None:
     proof = Trust.insecure().verify_server(authority.issue("shop.test").chain, "other.test", 0)
     assert proof.unchecked
     assert not proof.chain
+
+
+@pytest.mark.parametrize(("name", "vetted_too"), [("*.co.uk", True), ("*.com", True), ("*.github.io", False)])
+def test_wildcards_for_names_that_belong_to_many(authority: Authority, name: str, vetted_too: bool) -> None:
+    """BR 3.2.2.6. A platform's authorities are believed to know who owns a company's suffix."""
+    pytest.importorskip("publicsuffixlist", reason="publicsuffixlist is not installed")
+    identity = authority.issue(name)
+    host = name.replace("*", "shop")
+    verify(identity.chain, host, trust=authority.trust())  # a private authority names whom it likes
+    for vetted in (False, True):
+        anchors = authority.trust().anchors
+        trust = Trust(lambda anchors=anchors: anchors, profile="webpki", label="these", vetted=vetted)  # type: ignore[misc]
+        if vetted and not vetted_too:
+            assert verify(identity.chain, host, trust=trust).chain
+            continue
+        with pytest.raises(CertificateRefused, match="belong to many") as refused:
+            verify(identity.chain, host, trust=trust)
+        assert refused.value.reason is Reason.CERTIFICATE_INVALID

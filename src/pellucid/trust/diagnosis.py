@@ -29,6 +29,7 @@ from pellucid.trust.profile import (
     Check,
     Fault,
     Question,
+    ca_names_fault,
     ca_purpose_fault,
     ca_ski_fault,
     ca_usage_fault,
@@ -258,7 +259,11 @@ class _Examination:
         if strict:
             self.judge("serial number", serial_fault(self.certificate), "it is positive")
             if question.wanted == SERVER:
-                self.judge("common name", leaf_names_fault(self.certificate), "it repeats one of the names")
+                self.judge(
+                    "common name",
+                    leaf_names_fault(self.certificate, vetted=question.vetted),
+                    "it repeats one of the names",
+                )
 
     def _name_fault(self, wanted: str) -> Fault | None:
         san = self.value(x509.SubjectAlternativeName)
@@ -304,7 +309,10 @@ class _Examination:
             self.judge("key identifier", ca_ski_fault(self.certificate, ski), "it names its key")
         constrained = self.value(x509.NameConstraints)
         if constrained is not None:
-            self.judge("name constraints", self._name_constraints(constrained), "it may issue for this name")
+            fault = ca_names_fault(self.certificate, self.question.profile)
+            self.judge(
+                "name constraints", fault or self._name_constraints(constrained), "it may issue for this name"
+            )
 
     def _authority_usage_fault(self) -> Fault | None:
         usage = self.value(x509.KeyUsage)

@@ -26,6 +26,7 @@ from pellucid.crypto.signatures import CURVES, kind_of
 from pellucid.errors import Reason
 from pellucid.limits import MAX_RSA_BITS, MIN_RSA_BITS
 from pellucid.trust.names import loose_address
+from pellucid.trust.suffixes import is_public
 
 WEBPKI = "webpki"
 RFC5280 = "rfc5280"
@@ -79,12 +80,19 @@ class Question:
         now: seconds since 1970; `moment` is the same as a datetime in UTC without a zone.
         wanted: the extended key usage: `SERVER` or `CLIENT`.
         use: "sign" or "encipher".
+        vetted: a platform chose the anchors.
     """
 
-    __slots__ = ("moment", "name", "now", "profile", "use", "wanted")
+    __slots__ = ("moment", "name", "now", "profile", "use", "vetted", "wanted")
 
     def __init__(
-        self, profile: str, name: str | None, now: float, wanted: x509.ObjectIdentifier, use: str
+        self,
+        profile: str,
+        name: str | None,
+        now: float,
+        wanted: x509.ObjectIdentifier,
+        use: str,
+        vetted: bool = False,
     ) -> None:
         self.profile = profile
         self.name = name
@@ -92,6 +100,7 @@ class Question:
         self.moment = _EPOCH + timedelta(seconds=int(now))
         self.wanted = wanted
         self.use = use
+        self.vetted = vetted
 
 
 class RuleBroken(Exception):
@@ -164,12 +173,14 @@ def leaf_purpose_fault(
     return Fault(Reason.WRONG_EXTENDED_KEY_USAGE, f"it was issued {_list(purposes)}, not {_PURPOSES[wanted]}")
 
 
-def leaf_names_fault(certificate: x509.Certificate) -> Fault | None:
+def leaf_names_fault(certificate: x509.Certificate, *, vetted: bool = False) -> Fault | None:
     """BR 7.1.4.3: a common name that repeats one of the names does so letter by letter; 3.2.2.6: no
-    wildcard for a whole top level.
+    wildcard for names that belong to many.
 
     The common name decides nothing here. But it is what people are shown: one that writes a name
     in another way than the subjectAltName does, or in letters that only look like it, misleads.
+
+    `vetted`: authorities that a platform chose are believed to know who owns `github.io`.
     """
     try:
         san = _value(certificate.extensions, x509.SubjectAlternativeName)
@@ -185,8 +196,8 @@ def leaf_names_fault(certificate: x509.Certificate) -> Fault | None:
             why = f"its common name {str(name.value)[:80]!r} is none of its names, but could be taken for one"
             return Fault(Reason.CERTIFICATE_INVALID, why)
     for host in hosts:
-        if host.startswith("*.") and "." not in host[2:]:
-            why = f"the wildcard {host!r} stands for a whole top-level domain"
+        if host.startswith("*.") and is_public(host[2:].lower(), private=not vetted):
+            why = f"the wildcard {host!r} stands for names that belong to many"
             return Fault(Reason.CERTIFICATE_INVALID, why)
     return None
 
@@ -237,6 +248,14 @@ def ca_purpose_fault(purposes: x509.ExtendedKeyUsage | None, wanted: x509.Object
         Reason.WRONG_EXTENDED_KEY_USAGE,
         f"it may issue certificates {_list(purposes)}, not {_PURPOSES[wanted]}",
     )
+
+
+def ca_names_fault(certificate: x509.Certificate, profile: str) -> Fault | None:
+    """RFC 5280 4.2.1.10: constraints are critical, so that nobody overlooks them."""
+    found = certificate.extensions.get_extension_for_class(x509.NameConstraints)
+    if profile == RFC5280 and not found.critical:
+        return Fault(Reason.CERTIFICATE_INVALID, "it limits names by an extension that is not critical")
+    return None
 
 
 def ca_ski_fault(certificate: x509.Certificate, ski: x509.SubjectKeyIdentifier | None) -> Fault | None:
@@ -325,6 +344,10 @@ def policies(
         leaf = leaf.require_present(x509.SubjectAlternativeName, agnostic, None)
     ca = ca.require_present(x509.BasicConstraints, agnostic, None)
     ca = ca.may_be_present(x509.KeyUsage, agnostic, ca_usage)
+    ca = ca.may_be_present(x509.NameConstraints, Criticality.CRITICAL, None)
+    for never in (x509.AuthorityKeyIdentifier, x509.AuthorityInformationAccess):  # RFC 5280 4.2.1.1, 4.2.2.1
+        leaf = leaf.may_be_present(never, Criticality.NON_CRITICAL, None)
+        ca = ca.may_be_present(never, Criticality.NON_CRITICAL, None)
     return leaf, ca.may_be_present(x509.ExtendedKeyUsage, agnostic, ca_purpose)
 
 

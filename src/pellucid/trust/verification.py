@@ -325,7 +325,7 @@ class Trust:
         subject = _subject(name)
         if usage not in (SIGN, ENCIPHER):
             raise UsageError(Reason.BAD_CONFIG, f"{usage!r} is no usage: there are 'sign' and 'encipher'")
-        question = Question(self.profile, name, now, SERVER, usage)
+        question = Question(self.profile, name, now, SERVER, usage, self.vetted)
         builder = self._builders.get((SERVER, usage)) or self._builder(SERVER, usage)
         try:
             path: Sequence[x509.Certificate] = (
@@ -414,7 +414,9 @@ class Trust:
         key = public_key_of(leaf)
         fault = key if isinstance(key, Fault) else key_fault(key, self.profile)
         if fault is None and self.profile == WEBPKI:
-            fault = serial_fault(leaf) or (leaf_names_fault(leaf) if question.wanted == SERVER else None)
+            fault = serial_fault(leaf) or (
+                leaf_names_fault(leaf, vetted=self.vetted) if question.wanted == SERVER else None
+            )
             if fault is None and self._set_aside:
                 fault = next((why for anchor, why in self._set_aside if anchor in path), None)
         checks: tuple[Check, ...] = ()
