@@ -22,15 +22,18 @@ from __future__ import annotations
 # The methods of the wire types are WireType's, and documented there.
 # ruff: noqa: D102
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _dataclass_field
+from itertools import count
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from pellucid.errors import PeerMisbehaved, Reason
 from pellucid.wire.codepoints import CodePoint, ExtensionType
 
 ExtensionMap = dict[int, bytes]
+
+_TWO_NUMBERS = struct.Struct(">HH").pack
 
 #: The extensions of a hello that has no extension block at all (TLS 1.2 allows it).
 ABSENT: ExtensionMap = {}
@@ -71,10 +74,9 @@ def extensions_from(data: bytes, pos: int, end: int, where: str) -> tuple[Extens
 
 def extensions_bytes(extensions: Mapping[int, bytes]) -> bytes:
     """The inverse of `extensions_from`, with the block's length in front."""
-    parts = [
-        b"%c%c%c%c%b" % (kind >> 8, kind & 255, len(body) >> 8, len(body) & 255, body)
-        for kind, body in extensions.items()
-    ]
+    parts: list[bytes] = []
+    for kind, body in extensions.items():
+        parts += (_TWO_NUMBERS(kind, len(body)), body)
     block = b"".join(parts)
     return len(block).to_bytes(2, "big") + block
 
@@ -111,15 +113,92 @@ class Node:
 # -- the types of the language ----------------------------------------------------------------------
 
 
+class Source:
+    """The source of a function while it is written: `env` holds what its names mean."""
+
+    def __init__(self, env: dict[str, Any], numbers: Iterator[int] | None = None) -> None:
+        self.env = env
+        self._numbers = numbers or count(1)
+
+    def fresh(self, name: str) -> str:
+        """A name that is not used yet."""
+        return f"{name}{next(self._numbers)}"
+
+    def constant(self, name: str, value: Any) -> str:
+        """A fresh name for `value`."""
+        name = self.fresh(name)
+        self.env[name] = value
+        return name
+
+
+class Encoder(Source):
+    """The source of an encoder: lines that prepare, then parts that are joined.
+
+    Neighbouring numbers share one call of `struct.pack`: most of what an encoder costs is calls.
+    """
+
+    def __init__(self, env: dict[str, Any], numbers: Iterator[int] | None = None) -> None:
+        super().__init__(env, numbers)
+        self.lines: list[str] = []
+        self._parts: list[tuple[str, str]] = []  # a format and its arguments, or "" and bytes
+
+    def number(self, size: int, value: str) -> None:
+        """`value` as a big-endian number of `size` bytes."""
+        if size == 3:
+            name = self.fresh("n")
+            self._parts.append(("BH", f"({name} := {value}) >> 16, {name} & 0xFFFF"))
+        else:
+            self._parts.append((_FORMATS[size], value))
+
+    def bytes(self, value: str) -> None:
+        """`value` as it is."""
+        self._parts.append(("", value))
+
+    def vector(self, prefix: int, content: str) -> None:
+        """`content` behind its length."""
+        name = self.fresh("v")
+        self.number(prefix, f"len({name} := {content})")
+        self.bytes(name)
+
+    def loop(self, value: str, prefix: int, write: Callable[[str, Encoder], None]) -> None:
+        """A vector of whatever `write` makes of each item of `value`."""
+        items, item = self.fresh("items"), self.fresh("item")
+        inner = Encoder(self.env, self._numbers)
+        write(item, inner)
+        body = [*inner.lines, f"{items} += {inner.parts()}"]
+        self.lines += [f"{items} = []", f"for {item} in {value}:", *(f"    {line}" for line in body)]
+        self.vector(prefix, f"b''.join({items})")
+
+    def parts(self) -> str:
+        """All parts, as the source of a tuple."""
+        found: list[str] = []
+        numbers: list[tuple[str, str]] = []
+        for format, value in (*self._parts, ("", "")):
+            if format:
+                numbers.append((format, value))
+                continue
+            if numbers:
+                pack = struct.Struct(">" + "".join(each for each, _ in numbers)).pack
+                arguments = ", ".join(each for _, each in numbers)
+                found.append(f"{self.constant('pack', pack)}({arguments})")
+                numbers.clear()
+            if value:
+                found.append(value)
+        return f"({', '.join(found)},)" if found else "()"
+
+
+_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
 class WireType:
     """How a field lies on the wire. Subclasses say it twice: as source to compile, and as a tree."""
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+    def read(self, target: str, where: str, to: Source) -> list[str]:
         """Source lines that read `target` from `data` at `pos`, not past `end`."""
         raise NotImplementedError(type(self))
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        """A source expression: the bytes of `value`, as comma-separated parts."""
+    def write(self, value: str, to: Encoder) -> None:
+        """Write the source that encodes `value`."""
         raise NotImplementedError(type(self))
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
@@ -142,7 +221,7 @@ class Uint(WireType):
         self.size = size
         self.registry = registry
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+    def read(self, target: str, where: str, to: Source) -> list[str]:
         lines = _need(self.size, where)
         if self.size <= 3:
             parts = [
@@ -154,8 +233,8 @@ class Uint(WireType):
             lines.append(f"{target} = int.from_bytes(data[pos:pos + {self.size}], 'big')")
         return [*lines, f"pos += {self.size}"]
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        return f"{value}.to_bytes({self.size}, 'big')"
+    def write(self, value: str, to: Encoder) -> None:
+        to.number(self.size, value)
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
         value = int.from_bytes(data[pos : pos + self.size], "big")
@@ -182,12 +261,12 @@ class Opaque(WireType):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+    def read(self, target: str, where: str, to: Source) -> list[str]:
         size = self.size
         return [*_need(size, where), f"{target} = data[pos:pos + {size}]", f"pos += {size}"]
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        return value
+    def write(self, value: str, to: Encoder) -> None:
+        to.bytes(value)
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
         return Node(name, pos, pos + self.size, data[pos : pos + self.size], "", f"opaque[{self.size}]")
@@ -199,11 +278,11 @@ class Opaque(WireType):
 class Rest(WireType):
     """Whatever is left of the structure, for lengths that only the key schedule knows (Finished)."""
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+    def read(self, target: str, where: str, to: Source) -> list[str]:
         return [f"{target} = data[pos:end]", "pos = end"]
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        return value
+    def write(self, value: str, to: Encoder) -> None:
+        to.bytes(value)
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
         return Node(name, pos, end, data[pos:end], "", "opaque")
@@ -222,7 +301,7 @@ class _Prefixed(WireType):
 
     def open(self, where: str) -> list[str]:
         """Source: read and check the length; `pos` is then at the content, `stop` at its end."""
-        lines = Uint(self.prefix).read("length", where, {})
+        lines = Uint(self.prefix).read("length", where, Source({}))
         lines.append("stop = pos + length")
         bounds = ["stop > end"]
         if self.least > 0:
@@ -244,11 +323,11 @@ class _Prefixed(WireType):
 class OpaqueVector(_Prefixed):
     """`opaque name<least..most>`."""
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+    def read(self, target: str, where: str, to: Source) -> list[str]:
         return [*self.open(where), f"{target} = data[pos:stop]", "pos = stop"]
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        return f"len({value}).to_bytes({self.prefix}, 'big'), {value}"
+    def write(self, value: str, to: Encoder) -> None:
+        to.vector(self.prefix, value)
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
         stop = self.stop(data, pos)
@@ -268,7 +347,7 @@ class Vector(_Prefixed):
         super().__init__(least, most)
         self.of = of
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+    def read(self, target: str, where: str, to: Source) -> list[str]:
         lines = self.open(where)
         of = self.of
         if isinstance(of, Uint) and of.size == 1:
@@ -280,27 +359,27 @@ class Vector(_Prefixed):
                 f"{target} = unpack('>%dH' % (length >> 1), data[pos:stop])",
                 "pos = stop",
             ]
-        element = of.read("element", where, env)
+        items, element, outer = to.fresh("items"), to.fresh("element"), to.fresh("outer")
         return [
             *lines,
-            "items = []",
-            "outer, end = end, stop",
+            f"{items} = []",
+            f"{outer}, end = end, stop",
             "while pos < end:",
-            *("    " + line for line in element),
-            "    items.append(element)",
+            *("    " + line for line in of.read(element, where, to)),
+            f"    {items}.append({element})",
             f"if pos != end: fail({where!r})",
-            "end = outer",
-            f"{target} = tuple(items)",
+            f"end = {outer}",
+            f"{target} = tuple({items})",
         ]
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        if isinstance(self.of, Uint) and self.of.size == 1:
-            content = f"bytes({value})"
-        elif isinstance(self.of, Uint) and self.of.size == 2:
-            content = f"pack('>%dH' % len({value}), *{value})"
+    def write(self, value: str, to: Encoder) -> None:
+        of = self.of
+        if isinstance(of, Uint) and of.size == 1:
+            to.vector(self.prefix, f"bytes({value})")
+        elif isinstance(of, Uint) and of.size == 2:
+            to.vector(self.prefix, f"pack('>%dH' % len({value}), *{value})")
         else:
-            content = f"b''.join([part for item in {value} for part in ({self.of.write('item', env)},)])"
-        return f"*prefixed({content}, {self.prefix})"
+            to.loop(value, self.prefix, of.write)
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
         stop = self.stop(data, pos)
@@ -324,13 +403,16 @@ class Nested(WireType):
     def __init__(self, struct_class: type[Struct]) -> None:
         self.struct = struct_class
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
-        name = f"read_{self.struct.__name__}"
-        env[name] = self.struct.read_from
-        return [f"{target}, pos = {name}(data, pos, end)"]
+    def read(self, target: str, where: str, to: Source) -> list[str]:
+        new, cls = to.constant("new", self.struct.__new__), to.constant("cls", self.struct)
+        lines = [f"{target} = {new}({cls})"]
+        for name, wire in self.struct.fields.items():
+            lines += wire.read(f"{target}.{name}", f"{self.struct.__name__}.{name}", to)
+        return lines
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        return f"{value}.encode()"
+    def write(self, value: str, to: Encoder) -> None:
+        for name, wire in self.struct.fields.items():
+            wire.write(f"{value}.{name}", to)
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
         node = self.struct.annotate_at(data, pos, end)
@@ -347,14 +429,13 @@ class Extensions(WireType):
     def __init__(self, *, optional: bool = False) -> None:
         self.optional = optional
 
-    def read(self, target: str, where: str, env: dict[str, Any]) -> list[str]:
+    def read(self, target: str, where: str, to: Source) -> list[str]:
         call = f"{target}, pos = extensions_from(data, pos, end, {where!r})"
         return [f"if pos == end: {target} = ABSENT", f"else: {call}"] if self.optional else [call]
 
-    def write(self, value: str, env: dict[str, Any]) -> str:
-        if self.optional:
-            return f"b'' if {value} is ABSENT else extensions_bytes({value})"
-        return f"extensions_bytes({value})"
+    def write(self, value: str, to: Encoder) -> None:
+        absent = f"b'' if {value} is ABSENT else " if self.optional else ""
+        to.bytes(f"{absent}extensions_bytes({value})")
 
     def annotate(self, name: str, data: bytes, pos: int, end: int) -> Node:
         if self.optional and pos == end:
@@ -398,11 +479,6 @@ def field(wire: WireType, default: Any = _MISSING, *, init: bool = True) -> Any:
     return FieldSpec(wire, default)
 
 
-def prefixed(content: bytes, size: int) -> tuple[bytes, bytes]:
-    """`content` with its length in `size` bytes in front, as two parts."""
-    return len(content).to_bytes(size, "big"), content
-
-
 @dataclass_transform(field_specifiers=(field,))
 class _StructMeta(type):
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _StructMeta:
@@ -413,22 +489,21 @@ class _StructMeta(type):
         cls = super().__new__(mcs, name, bases, namespace)
         if specs:
             cls.fields = {key: spec.wire for key, spec in specs.items()}  # type: ignore[attr-defined]
+        if specs or not any(getattr(base, "fields", None) for base in bases):
             _compile(cls, specs)
         return cls
 
 
 def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
-    """Make `__init__`, `read_from` and `encode` of `cls` from its declaration."""
+    """Make `__init__`, `decode` and `encode` of `cls` from its declaration."""
     env: dict[str, Any] = {
         "ABSENT": ABSENT,
+        "excess": _excess,
         "extensions_bytes": extensions_bytes,
         "extensions_from": extensions_from,
         "fail": fail,
-        "new": cls.__new__,
         "pack": struct.pack,
-        "prefixed": prefixed,
         "unpack": struct.unpack,
-        "cls": cls,
     }
     arguments = []
     for key, spec in specs.items():
@@ -437,19 +512,25 @@ def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
         else:
             env[f"default_{key}"] = spec.default
             arguments.append(f"{key}=default_{key}")
-    source = [f"def __init__(self, {', '.join(arguments)}):"]
+    source = [f"def __init__(self, {', '.join(arguments)}):", "    pass"]
     source += [f"    self.{key} = {key}" for key in specs]
-    source += ["def read_from(data, pos, end):", "    self = new(cls)"]
-    for key, spec in specs.items():
-        lines = spec.wire.read(f"self.{key}", f"{cls.__name__}.{key}", env)
-        source += [f"    {line}" for line in lines]
-    source += ["    return self, pos", "def encode(self):"]
-    parts = ", ".join(spec.wire.write(f"self.{key}", env) for key, spec in specs.items())
-    source += [f"    return b''.join(({parts},))"]
+    whole = Nested(cls)
+    source += ["def decode(data, pos=0):", "    end = len(data)"]
+    source += [f"    {line}" for line in whole.read("found", "", Source(env))]
+    source += [f"    if pos != end: excess({cls.__name__!r}, end - pos)", "    return found"]
+    encoder = Encoder(env)
+    whole.write("self", encoder)
+    parts = encoder.parts()
+    source += ["def encode(self):", *(f"    {line}" for line in encoder.lines)]
+    source += [f"    return b''.join({parts})"]
     exec("\n".join(source), env)
     cls.__init__ = env["__init__"]
-    cls.read_from = staticmethod(env["read_from"])
+    cls.decode = staticmethod(env["decode"])
     cls.encode = env["encode"]
+
+
+def _excess(name: str, count: int) -> None:
+    fail(f"{name}: {count} bytes too many", Reason.TRAILING_DATA)
 
 
 class Struct(metaclass=_StructMeta):
@@ -471,26 +552,14 @@ class Struct(metaclass=_StructMeta):
     fields: ClassVar[dict[str, WireType]] = {}
     section: ClassVar[str] = ""
 
-    @staticmethod
-    def read_from(data: bytes, pos: int, end: int) -> tuple[Any, int]:
-        """Read one structure of `data[pos:end]`; return it and where it ended. (Compiled.)"""
-        raise NotImplementedError
-
     def encode(self) -> bytes:
         """The bytes of this structure. (Compiled.)"""
         raise NotImplementedError
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Read exactly `data`.
-
-        Raises:
-            DecodeError: the bytes do not fit, or go on after the last field.
-        """
-        found, pos = cls.read_from(data, 0, len(data))
-        if pos != len(data):
-            fail(f"{cls.__name__}: {len(data) - pos} bytes too many", Reason.TRAILING_DATA)
-        return found  # type: ignore[no-any-return]
+    def decode(cls, data: bytes, pos: int = 0) -> Self:
+        """Read exactly `data`, from `pos` to its end; raises DecodeError if it does not fit. (Compiled.)"""
+        raise NotImplementedError
 
     @classmethod
     def annotate(cls, data: bytes) -> Node:
