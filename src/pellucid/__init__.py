@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pellucid.io.transport import TLSTransport, create_connection, create_server
     from pellucid.keylog import KeyLog
     from pellucid.resumption.psk import PreSharedKey, import_psk
-    from pellucid.resumption.sessions import Session
+    from pellucid.resumption.sessions import ClientSessions, Session
     from pellucid.resumption.tickets import ReplayMemory, SessionStore, TicketKeys
     from pellucid.secret import Secret
     from pellucid.trust.authority import Authority
@@ -61,7 +61,7 @@ _HOMES = {
     "io.transport": ("TLSTransport", "create_connection", "create_server"),
     "keylog": ("KeyLog",),
     "resumption.psk": ("PreSharedKey", "import_psk"),
-    "resumption.sessions": ("Session",),
+    "resumption.sessions": ("ClientSessions", "Session"),
     "resumption.tickets": ("ReplayMemory", "SessionStore", "TicketKeys"),
     "secret": ("Secret",),
     "trust.authority": ("Authority",),
@@ -76,7 +76,8 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "create_connection", "create_server", "TLSTransport",
     "ClientConfig", "ServerConfig", "Policy", "Identity", "Trust", "Authority", "verify",
     "ClientConnection", "ServerConnection", "ConnectionInfo",
-    "Session", "SessionStore", "TicketKeys", "ReplayMemory", "PreSharedKey", "import_psk", "KeyLog", "Secret",
+    "Session", "ClientSessions", "SessionStore", "TicketKeys", "ReplayMemory",
+    "PreSharedKey", "import_psk", "KeyLog", "Secret",
     "TLSError", "PeerMisbehaved", "CertificateRefused", "PeerRefused", "ConnectionEnded", "UsageError",
     "Reason",
 ]  # fmt: skip

@@ -21,8 +21,9 @@ from pellucid.crypto.suites import SUITES, Suite, legacy_suites
 from pellucid.errors import Reason, UsageError
 from pellucid.limits import MAX_CERTIFICATE_MESSAGE, MAX_PLAINTEXT, MAX_TICKET_LIFETIME
 from pellucid.resumption.psk import PreSharedKey
-from pellucid.resumption.sessions import Session
+from pellucid.resumption.sessions import Session, SessionMemory
 from pellucid.resumption.tickets import ReplayGuard, SessionStore, TicketIssuer, TicketKeys
+from pellucid.wire.codepoints import CertificateCompressionAlgorithm
 from pellucid.wire.codepoints import CipherSuite as S
 from pellucid.wire.codepoints import NamedGroup as G
 from pellucid.wire.codepoints import SignatureScheme as Sig
@@ -83,6 +84,9 @@ DEFAULT_SCHEMES = (
     Sig.rsa_pkcs1_sha512,
 )
 
+#: What a policy can ask of the museum, by the names that it has to say.
+LEGACY = frozenset({"static-rsa", "cbc", "unsafe-bindings"})
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -114,6 +118,8 @@ class Policy:
         hello_requests: what a TLS 1.2 client does when the server wants to renegotiate: "decline" by a
             warning, once (RFC 5746 section 4.5), "ignore" it (RFC 5246 section 7.4.1.1), or "refuse".
         send_fallback_scsv: say that this is a second try with an older version (RFC 7507).
+        legacy: names of what is given up: "static-rsa" (forward secrecy), "cbc" (padding oracles by
+            time), "unsafe-bindings" (exporters and tls-unique without RFC 7627).
 
     >>> Policy().replace(versions=(0x0304,)).tls12
     False
@@ -160,10 +166,25 @@ class Policy:
             raise UsageError(Reason.BAD_CONFIG, "max_fragment_length is 512, 1024, 2048 or 4096")
         if not 64 <= self.max_send_fragment <= MAX_PLAINTEXT:
             raise UsageError(Reason.BAD_CONFIG, "max_send_fragment is 64 to 16,384 bytes")
+        if nameless := self.legacy - LEGACY:
+            raise UsageError(Reason.BAD_CONFIG, f"legacy knows no {min(nameless)!r}")
+        self._check_compression()
         if self.hello_requests not in ("decline", "ignore", "refuse"):
             raise UsageError(Reason.BAD_CONFIG, 'hello_requests is "decline", "ignore" or "refuse"')
         if not self.suites:
             raise UsageError(Reason.BAD_CONFIG, "no cipher suite is left for these versions")
+
+    def _check_compression(self) -> None:
+        """RFC 8879 section 4: offer only what can be undone, and within bounds."""
+        from pellucid.wire.compression import available
+
+        if not set(self.certificate_compression) <= {1}:
+            missing = [one for one in self.certificate_compression if one not in available()]
+            if missing:
+                name = CertificateCompressionAlgorithm.name_of(missing[0])
+                raise UsageError(
+                    Reason.BAD_CONFIG, f"{name} is not installed: pip install 'pellucid[compression]'"
+                )
 
     def replace(self, **changes: Any) -> Self:
         """A new policy with `changes`."""
@@ -184,7 +205,12 @@ class Policy:
         """The suites that fit the versions, in order of preference."""
         known = SUITES
         if self.legacy:
-            known = known | legacy_suites()
+            known = known | {
+                code: suite
+                for code, suite in legacy_suites().items()
+                if (suite.cbc is None or "cbc" in self.legacy)
+                and (suite.kx != "RSA" or "static-rsa" in self.legacy)
+            }
         found: dict[int, Suite] = {}
         for code in self.cipher_suites:
             suite = known.get(code)
@@ -242,6 +268,8 @@ class Config:
         hidden: asked for results whose randomness the primitives keep to themselves (signatures,
             encapsulations), for the same purpose.
         max_certificate_message: bytes of a Certificate message, at most.
+        resume_across_alpn: resume although another application protocol is spoken now. RFC 8446 allows
+            it (never for 0-RTT); it helps those who confuse protocols (ALPACA), so it is off.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -255,6 +283,7 @@ class Config:
     now: Callable[[], float] = time.time
     hidden: Hidden = _call
     max_certificate_message: int = MAX_CERTIFICATE_MESSAGE
+    resume_across_alpn: bool = False
 
     def __post_init__(self) -> None:
         for name in ("identities", "alpn", "psks"):
@@ -289,6 +318,7 @@ class ClientConfig(Config):
     Attributes:
         trust: who vouches for servers; None means `Trust.system()`.
         sessions: sessions to offer for resumption, most wanted first.
+        session_store: keeps the sessions that come, and offers them by itself: `ClientSessions()`.
         early_data: offer 0-RTT when the session allows it. Early data can be replayed by anyone.
         send_server_name: send SNI (RFC 6066).
         require_psk: refuse a server that takes none of `psks` (or of the sessions made with them).
@@ -306,6 +336,7 @@ class ClientConfig(Config):
 
     trust: Trust | None = None
     sessions: tuple[Session, ...] = ()
+    session_store: SessionMemory | None = None
     early_data: bool = False
     send_server_name: bool = True
     require_psk: bool = False
@@ -350,7 +381,8 @@ class ServerConfig(Config):
         psk_identity_hint: TLS 1.2 PSK suites (RFC 4279).
         client_certificate_types, server_certificate_types: RFC 7250, in order of preference.
         trusted_public_keys: raw public keys of clients to believe.
-        request_client_ocsp: ask the client to staple (RFC 8446 section 4.4.2.1).
+        request_client_ocsp, request_client_scts: ask the client to staple an OCSP response, and SCTs
+            (RFC 8446 section 4.4.2.1).
         cipher_preference: "server" or "client".
     """
 
@@ -373,6 +405,7 @@ class ServerConfig(Config):
     server_certificate_types: tuple[int, ...] = (0, 2)
     trusted_public_keys: tuple[bytes, ...] = ()
     request_client_ocsp: bool = False
+    request_client_scts: bool = False
     cipher_preference: str = "server"
     session_ticket_12: bool = True
 

@@ -71,6 +71,7 @@ class Connection:
         "_ccs_allowed",
         "_ccs_seen",
         "_config",
+        "_early_exporter",
         "_early_limit",
         "_early_received",
         "_early_sent",
@@ -91,13 +92,13 @@ class Connection:
         "_pha",
         "_read",
         "_read_closed",
+        "_read_limit",
         "_read_secret",
         "_request",
         "_requests_refused",
         "_resumption",
         "_said",
         "_sending",
-        "_size_limit_agreed",
         "_steps",
         "_tickets_seen",
         "_version",
@@ -133,7 +134,7 @@ class Connection:
         self._write_closed = False
         self._key_update_owed = False
         self._ccs_allowed = False
-        self._size_limit_agreed = False
+        self._read_limit: int | None = None  # plaintext bytes that the peer may put into a record
         self._ccs_seen = self._empty = self._warnings = self._key_updates = self._requests_refused = 0
         self._tickets_seen = 0
         self._early_limit = self._early_received = 0
@@ -141,6 +142,7 @@ class Connection:
         self._read_secret: Secret | None = None
         self._write_secret: Secret | None = None
         self._exporter: tuple[Any, ...] | None = None  # what `export` needs
+        self._early_exporter: tuple[Any, ...] | None = None  # and what `export(early=True)` needs
         self._master: Any = None  # TLS 1.2: Finished values for tls-unique
         self._resumption: Any = None  # what turns a ticket into a session
         self._pha: Any = None  # what post-handshake authentication needs
@@ -304,26 +306,36 @@ class Connection:
         """What came behind the peer's close_notify: it belongs to whatever follows TLS (STARTTLS)."""
         return self._read.take_unread() if self._read_closed else b""
 
-    def export(self, label: str | bytes, context: bytes | None = None, length: int = 32) -> Secret:
+    def export(
+        self, label: str | bytes, context: bytes | None = None, length: int = 32, *, early: bool = False
+    ) -> Secret:
         """Keying material for another protocol (RFC 8446 section 7.5, RFC 5705).
 
         Parameters:
             label: its name, from the IANA registry of exporter labels.
             context: what it is bound to; in TLS 1.3 none is the same as an empty one.
             length: bytes.
+            early: bound to the ClientHello and its pre-shared key only: what 0-RTT data may use, from
+                its first byte on. Whoever replays the early data gets the same again.
 
         Raises:
-            UsageError: too early, or TLS 1.2 without the extended master secret (RFC 7627 section 5.4).
+            UsageError: too early, without early data, or TLS 1.2 without the extended master secret
+                (RFC 7627 section 5.4).
         """
         if isinstance(label, str):
             label = label.encode("ascii")
+        if early:
+            if self._early_exporter is None:
+                raise UsageError(Reason.NOT_CONNECTED, "there is no early data to bind to")
+            hash, secret = self._early_exporter
+            return schedule13.export(hash, secret, label, context or b"", length)
         if self._exporter is None:
             raise UsageError(Reason.NOT_CONNECTED)
         if self._version == 0x0304:
             hash, secret = self._exporter
             return schedule13.export(hash, secret, label, context or b"", length)
         hash, master, randoms = self._exporter
-        if not self._facts.get("extended_master_secret") and not self._config.policy.legacy:
+        if not self._facts.get("extended_master_secret") and not self._unsafe_bindings:
             raise UsageError(Reason.UNSAFE_EXPORT)
         return schedule12.export(hash, master, label, randoms, context, length)
 
@@ -344,10 +356,15 @@ class Connection:
         if kind == "tls-server-end-point":
             return self._end_point()
         extended = self._facts.get("extended_master_secret")
-        old = self._config.policy.legacy and not self.info.resumed  # RFC 7627 1: unsafe, but defined
+        old = self._unsafe_bindings and not self.info.resumed  # RFC 7627 1: unsafe, but defined
         if kind == "tls-unique" and self._version != 0x0304 and (extended or old):
             return bytes(self._master)
         raise UsageError(Reason.NO_SUCH_BINDING, f"{kind} over {self.info.version_name}")
+
+    @property
+    def _unsafe_bindings(self) -> bool:
+        """Whether the policy names what RFC 7627 section 5.4 forbids without extended master secret."""
+        return "unsafe-bindings" in self._config.policy.legacy
 
     def _end_point(self) -> bytes:
         from pellucid.trust.peer import server_end_point
@@ -631,6 +648,7 @@ class Connection:
         The writing half drops its own, in `_last_words`: the alert has to be sealed under them.
         """
         self._exporter = self._master = self._resumption = self._pha = self._read_secret = None
+        self._early_exporter = None
         self._read.protection = PlainOpening()
 
     def _last_words(self) -> bytes:
@@ -698,10 +716,10 @@ class ServerConnection(Connection):
     __slots__ = ("client_hello",)
 
     def __init__(self, config: ServerConfig) -> None:
-        from pellucid.events import SelectConfig, SelectIdentity
+        from pellucid.events import FindPsk, SelectConfig, SelectIdentity
         from pellucid.handshake.server import server
 
-        if not (config.identities or config.psks or config.ask & {SelectConfig, SelectIdentity}):
+        if not (config.identities or config.psks or config.ask & {SelectConfig, SelectIdentity, FindPsk}):
             raise UsageError(Reason.BAD_CONFIG, "a server needs an identity, or pre-shared keys")
         super().__init__(config, None)
         self.client_hello: ClientHello | None = None

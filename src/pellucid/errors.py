@@ -135,7 +135,6 @@ class Reason(Enum):
     UNOFFERED_CERTIFICATE_COMPRESSION = ("unoffered-certificate-compression", Alert.illegal_parameter, "RFC 8879 4", "The certificate is compressed by an algorithm that was not offered.")
     BAD_OCSP_RESPONSE = ("bad-ocsp-response", Alert.bad_certificate_status_response, "RFC 6066 8", "The stapled OCSP response is not valid for the certificate.")
     MISSING_OCSP_RESPONSE = ("missing-ocsp-response", Alert.bad_certificate_status_response, "RFC 7633 4.2.3", "The certificate must be stapled with an OCSP response, and is not.")
-    BAD_SCT_LIST = ("bad-sct-list", Alert.decode_error, "RFC 6962 3.3", "The list of signed certificate timestamps could not be read.")
     # -- trust: the words a browser would use ----------------------------------------------------
     SELF_SIGNED = ("self-signed", Alert.unknown_ca, "RFC 5280 6.1", "The certificate is signed by itself, and nobody you trust vouches for it.", "Trust it by name with --ca, or get one from an authority.")
     UNKNOWN_CA = ("unknown-ca", Alert.unknown_ca, "RFC 5280 6.1", "The certificate was issued by an authority that is not trusted here.", "Is an intermediate missing on the server, or should --ca name the authority?")
@@ -167,16 +166,11 @@ class Reason(Enum):
     BAD_EARLY_DATA_ANSWER = ("bad-early-data-answer", Alert.illegal_parameter, "RFC 8446 4.2.10", "The server took early data under a key, suite or protocol other than the ticket's.")
     EARLY_DATA_AFTER_RETRY = ("early-data-after-retry", Alert.illegal_parameter, "RFC 8446 4.2.10", "Early data is offered again after a HelloRetryRequest.")
     BAD_TICKET = ("bad-ticket", Alert.illegal_parameter, "RFC 8446 4.6.1", "A session ticket with impossible values.")
-    # -- key exchange of TLS 1.2 -------------------------------------------------------------------
-    BAD_SERVER_KEY_EXCHANGE = ("bad-server-key-exchange", Alert.decode_error, "RFC 8422 5.4", "The ServerKeyExchange could not be read.")
-    BAD_CLIENT_KEY_EXCHANGE = ("bad-client-key-exchange", Alert.decode_error, "RFC 5246 7.4.7", "The ClientKeyExchange could not be read.")
     # -- ends ----------------------------------------------------------------------------------
     TRUNCATED = ("truncated", None, "RFC 8446 6.1", "The connection ended without close_notify: what came last may be missing.", "Somebody cut the line; do not trust that the data is complete.")
     EOF_IN_HANDSHAKE = ("eof-in-handshake", None, "RFC 8446 6.1", "The connection ended in the middle of the handshake.", "The peer hung up without saying why; its log may say more.")
     PEER_ALERT = ("peer-alert", None, "RFC 8446 6.2", "The peer refused the connection.")
     PEER_CLOSED = ("peer-closed", None, "RFC 8446 6.1", "The peer closed the connection in the middle of the handshake.")
-    DATA_AFTER_CLOSE = ("data-after-close", Alert.unexpected_message, "RFC 8446 6.1", "Data arrived after close_notify.")
-    NETWORK = ("network", None, "-", "The network failed.")
     TIMEOUT = ("timeout", None, "-", "The peer took longer than allowed.")
     # -- the caller ----------------------------------------------------------------------------
     NOT_CONNECTED = ("not-connected", None, "-", "The handshake is not complete yet.")
@@ -184,7 +178,6 @@ class Reason(Enum):
     BAD_NAME = ("bad-name", None, "RFC 1123 2.1", "This is neither a host name nor an IP address.")
     BAD_CONFIG = ("bad-config", None, "-", "The configuration contradicts itself or names something unknown.")
     CONNECTION_REJECTED = ("connection-rejected", Alert.handshake_failure, "RFC 8446 6.2", "The application does not want this connection.")
-    NO_MATCHING_ISSUER = ("no-matching-issuer", Alert.handshake_failure, "RFC 8446 4.2.4", "No certificate here was issued by an authority that the peer names.")
     NO_IDENTITY = ("no-identity", Alert.handshake_failure, "RFC 8446 4.4.2", "The server has no certificate for this connection.")
     BAD_KEY_FILE = ("bad-key-file", None, "-", "A certificate or key could not be loaded.")
     KEY_MISMATCH = ("key-mismatch", None, "-", "The private key does not belong to the certificate.")

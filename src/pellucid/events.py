@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pellucid.errors import Reason, TLSError, UsageError
 
@@ -96,6 +96,9 @@ _UNANSWERED: Any = object()
 class Request(Event):
     """A question. Answer it once, with `answer(value)`, or `fail(...)`."""
 
+    #: Why the handshake ends when the answer is no.
+    refusal: ClassVar[Reason] = Reason.APPLICATION_FAILED
+
     _resume: Callable[[Any, TLSError | None], None] | None = field(default=None, repr=False, init=False)
 
     def answer(self, value: Any) -> None:
@@ -112,24 +115,33 @@ class Request(Event):
 
     def fail(
         self,
-        reason: Reason | TLSError = Reason.APPLICATION_FAILED,
+        reason: Reason | TLSError | None = None,
         detail: str = "",
         *,
         alert: int | None = None,
     ) -> None:
         """Abort the handshake: the peer gets `alert`, or else the reason's; the error is raised here.
 
-        `reason` may be a whole error, such as the `CertificateRefused` that a `Trust` raised.
+        Without a `reason` it is the question's own: a certificate is `refused-by-application`, a whole
+        client `connection-rejected`, anything else `application-failed`. `reason` may be a whole error,
+        such as the `CertificateRefused` that a `Trust` raised.
         """
         resume, self._resume = self._resume, None
         if resume is None:
             raise UsageError(Reason.CLOSED, "this request is not waiting for an answer")
-        resume(None, reason if isinstance(reason, TLSError) else TLSError(reason, detail, alert=alert))
+        if not isinstance(reason, TLSError):
+            reason = TLSError(reason or self.refusal, detail, alert=alert)
+        resume(None, reason)
 
 
 @dataclass(slots=True)
 class SelectConfig(Request):
-    """Server: the ClientHello is here, whole and raw. Answer: a `ServerConfig`, or None to keep ours."""
+    """Server: the ClientHello is here, whole and raw. Answer: a `ServerConfig`, or None to keep ours.
+
+    `client_hello.raw` are its bytes, header included, as they came; `fail()` turns the client away.
+    """
+
+    refusal: ClassVar[Reason] = Reason.CONNECTION_REJECTED
 
     client_hello: ClientHello
     server_name: str | None
@@ -173,6 +185,8 @@ class Decrypt(Request):
 class VerifyPeer(Request):
     """Believe this chain? Answer: a `Verified`, from `Trust.verify_server` or your own judgement."""
 
+    refusal: ClassVar[Reason] = Reason.REFUSED_BY_APPLICATION
+
     chain: tuple[bytes, ...]
     server_name: str | None
     ocsp: bytes | None
@@ -183,12 +197,19 @@ class VerifyPeer(Request):
 class VerifyPublicKey(Request):
     """Believe this raw public key (RFC 7250; SubjectPublicKeyInfo, DER)? Answer: None, or `fail(...)`."""
 
+    refusal: ClassVar[Reason] = Reason.REFUSED_BY_APPLICATION
+
     public_key: bytes
     server_name: str | None
 
 
 @dataclass(slots=True)
 class FindPsk(Request):
-    """Server: which of these identities is known? Answer: a `PreSharedKey`, or None."""
+    """Which pre-shared key? Answer: a `PreSharedKey`, or None.
+
+    A server is shown the client's `identities` (in TLS 1.3 its tickets are among them), and answers
+    the key of one. A client of TLS 1.2 is shown the server's `hint` (RFC 4279 section 5.2) instead.
+    """
 
     identities: Sequence[bytes]
+    hint: bytes = b""

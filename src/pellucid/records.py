@@ -51,6 +51,10 @@ class Opening(Protocol):
         """Content type and plaintext. Raises PeerMisbehaved."""
         ...
 
+    def limit(self, size: int) -> None:
+        """From now on no more than `size` bytes of plaintext (RFC 8449 section 4, RFC 6066 section 4)."""
+        ...
+
 
 # -- no protection -----------------------------------------------------------------------------------
 
@@ -87,6 +91,9 @@ class PlainOpening:
         """RFC 8446 section 5.1."""
         return content_type, bytes(payload)
 
+    def limit(self, size: int) -> None:
+        """RFC 8449 section 4: unprotected messages are not subject to it."""
+
 
 # -- TLS 1.3 -----------------------------------------------------------------------------------------
 
@@ -116,8 +123,7 @@ class Sealing13:
         if self.padding is None:
             inner = b"%b%c" % (fragment, content_type)
         else:
-            zeros = min(self.padding(len(fragment)), MAX_PLAINTEXT - len(fragment))
-            inner = b"%b%c%b" % (fragment, content_type, bytes(zeros))
+            inner = b"%b%c%b" % (fragment, content_type, bytes(self.padding(len(fragment))))
         size = len(inner) - 1 + self._overhead
         header = b"\x17\x03\x03%c%c" % (size >> 8, size & 255)
         return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
@@ -173,6 +179,10 @@ class Opening13:
         if inner[-1] == CHANGE_CIPHER_SPEC:
             refuse(Reason.UNEXPECTED_RECORD, "a protected ChangeCipherSpec")
         return inner[-1], inner[:-1]
+
+    def limit(self, size: int) -> None:
+        """See `Opening.limit`; the content type counts."""
+        self.max_inner = size
 
 
 # -- TLS 1.2 with an AEAD ----------------------------------------------------------------------------
@@ -259,6 +269,10 @@ class Opening12:
         self._sequence = sequence + 1
         return content_type, inner
 
+    def limit(self, size: int) -> None:
+        """See `Opening.limit`."""
+        self.max_inner = size
+
 
 # -- the halves --------------------------------------------------------------------------------------
 
@@ -269,13 +283,14 @@ class WriteHalf:
     Attributes:
         protection: the present epoch's keys.
         max_fragment: plaintext bytes a record, at most (RFC 8446 section 5.1, RFC 8449).
+        most: bytes that the peer takes in a record, padding included (RFC 8449 section 4).
     """
 
-    __slots__ = ("_out", "_pending", "_type", "max_fragment", "note", "protection")
+    __slots__ = ("_out", "_pending", "_type", "max_fragment", "most", "note", "protection")
 
     def __init__(self, note: Note | None) -> None:
         self.protection: Sealing = PlainSealing()
-        self.max_fragment = MAX_PLAINTEXT
+        self.max_fragment = self.most = MAX_PLAINTEXT
         self.note = note
         self._out: list[bytes] = []
         self._pending: list[bytes] = []
@@ -288,6 +303,10 @@ class WriteHalf:
                 self.flush()
             self._type = content_type
         self._pending.append(data)
+
+    def padding(self, policy: Callable[[int], int] | None) -> Callable[[int], int] | None:
+        """The padding that a policy wants, as far as the peer's limit has room for it."""
+        return None if policy is None else lambda size: max(0, min(policy(size), self.most - size))
 
     def flush(self) -> None:
         """Seal what is gathered.

@@ -212,7 +212,7 @@ class Answers:
         chosen, why = self.choose(request)
         if chosen is None:
             if self.credentials and not settings["psk"]:
-                request.fail(why, alert=Alert.handshake_failure)
+                request.fail(*why, alert=Alert.handshake_failure)
                 return
             if settings["server"] and imports_psks(settings):
                 self.refuse_without_psk(request)
@@ -228,9 +228,9 @@ class Answers:
             identity = stapled
         request.answer(identity)
 
-    def choose(self, request: SelectIdentity) -> tuple[Credential | None, Reason]:
+    def choose(self, request: SelectIdentity) -> tuple[Credential | None, tuple[Reason, str]]:
         """The first that fits, and why the last one that did not did not."""
-        why = Reason.NO_IDENTITY
+        why = (Reason.NO_IDENTITY, "")
         raw = request.certificate_type == 2
         tls13 = self.conn._version == 0x0304
         for one in self.credentials:
@@ -238,7 +238,7 @@ class Answers:
             if bool(identity.chain) == raw:
                 continue
             if one.must_match_issuer and not issued_by(identity.chain, request.authorities):
-                why = Reason.NO_MATCHING_ISSUER
+                why = (Reason.NO_IDENTITY, "no issuer that the peer names")
                 continue
             kind = 64 if identity.kind in ("ecdsa", "ed25519", "ed448") else 1
             if request.certificate_types and kind not in request.certificate_types:
@@ -249,7 +249,7 @@ class Answers:
             elif choose_scheme(identity, request.schemes, (), tls13=tls13) is None:
                 fault = Reason.NO_COMMON_SIGNATURE_SCHEME
             if fault is not None:
-                why = fault
+                why = (fault, "")
                 continue
             return one, why
         return None, why

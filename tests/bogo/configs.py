@@ -190,7 +190,7 @@ def policy_of(settings: Settings) -> Policy:
         max_send_fragment=settings["max-send-fragment"] or 16384,
         send_fallback_scsv=settings["fallback-scsv"],
         hello_requests="ignore" if settings["renegotiate-ignore"] else "refuse",
-        legacy=frozenset({"static-rsa", "cbc"}),
+        legacy=frozenset({"static-rsa", "cbc", "unsafe-bindings"}),
     )
 
 
@@ -298,6 +298,7 @@ def config_of(settings: Settings, memory: Memory, identities: tuple[Any, ...], s
     kinds = tuple(dict.fromkeys(0 if one.chain else 2 for one in identities))
     verifies = settings["verify-peer"] or settings["use-custom-verify-callback"]
     return ClientConfig(
+        resume_across_alpn=True,
         ask=frozenset({VerifyPeer, VerifyPublicKey, SelectIdentity}),
         alpn=split_alpn(settings["advertise-alpn"]),
         sessions=sessions,
@@ -324,6 +325,7 @@ def server_config(settings: Settings, memory: Memory, common: dict[str, Any]) ->
     off = settings["no-ticket"]
     kinds = tuple(0 if one.chain else 2 for one in common["identities"])  # their order decides
     return ServerConfig(
+        resume_across_alpn=True,
         ask=frozenset({VerifyPeer, VerifyPublicKey, SelectIdentity, SelectConfig}),
         client_auth=auth,
         certificate_authorities=authorities_of(settings["use-client-ca-list"]),

@@ -49,7 +49,7 @@ def code_for(error: BaseException, *, complete: bool = False) -> int:
     if isinstance(error, UsageError):
         return USAGE
     if isinstance(error, TLSError):
-        if error.reason in (Reason.NETWORK, Reason.TIMEOUT):
+        if error.reason is Reason.TIMEOUT:
             return NETWORK
         if error.reason is Reason.INTERNAL:
             return OTHER

@@ -246,7 +246,7 @@ def _network(error: OSError) -> Failure:
             "Ports below 1024 need privileges; choose a higher one.",
         )  # fmt: skip
     return Failure(
-        Reason.NETWORK.label, "The network failed.", _sentence(where + (error.strerror or str(error))),
+        "network", "The network failed.", _sentence(where + (error.strerror or str(error))),
         "Check the address and the connection.",
     )  # fmt: skip
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig
 from pellucid.crypto.groups import GROUPS, PrivateShare
 from pellucid.crypto.schedule13 import KeySchedule
 from pellucid.crypto.suites import HASHES, Suite
 from pellucid.errors import Reason, UsageError, refuse
-from pellucid.events import VerifyPeer
+from pellucid.events import SessionReceived, VerifyPeer, VerifyPublicKey
 from pellucid.handshake.client12 import client12
 from pellucid.handshake.client13 import client13
-from pellucid.handshake.context import Expect, Handshake, Steps
+from pellucid.handshake.context import Expect, Handshake, Steps, early_exporter
 from pellucid.records import EARLY, PlainSealing
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
@@ -33,6 +34,9 @@ from pellucid.wire.messages import (
     ClientHello,
     ServerHello,
 )
+
+if TYPE_CHECKING:
+    from pellucid.connection import Connection
 
 EXPECT_SERVER_HELLO: Expect = {HandshakeType.server_hello: ServerHello}
 
@@ -320,32 +324,50 @@ def key_schedule(h: Handshake, psk: Session | PreSharedKey) -> KeySchedule:
 
 
 def session_binding(config: ClientConfig, name: str | None) -> bytes:
-    """A session may only be used under the verification settings that it was made under."""
+    """A session may only be used under the name and verification settings that it was made under."""
     known = config.cache.get("binding")
     if known is None:
         judge = config.trust.fingerprint if config.trust is not None else b"system"
-        keys = b"".join(config.trusted_public_keys)
-        known = config.cache["binding"] = hashlib.sha256(judge + b"|" + keys).digest()
+        asked = b"asked" if VerifyPeer in config.ask or VerifyPublicKey in config.ask else b""
+        keys = b"".join(hashlib.sha256(key).digest() for key in config.trusted_public_keys)
+        types = bytes(config.server_certificate_types)
+        settings = b"".join(hashlib.sha256(each).digest() for each in (judge, asked, keys, types))
+        known = config.cache["binding"] = hashlib.sha256(settings).digest()
     return hashlib.sha256(known + (name or "").lower().encode()).digest()[:16]
+
+
+def keep_session(conn: Connection, session: Session) -> None:
+    """A session has come: the store keeps it, and the application may."""
+    config = conn._config
+    if isinstance(config, ClientConfig) and config.session_store is not None:
+        config.session_store.put(session)
+    conn._events.append(SessionReceived(session))
 
 
 def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
     """Which of the configuration's sessions and keys can be offered here."""
     policy, now = h.policy, config.now()
     hashes = {suite.hash.name for suite in policy.suites.values() if suite.tls13}
-    if config.sessions:
+    sessions = config.sessions
+    if config.session_store is not None:
+        sessions = (*sessions, *config.session_store.take(session_binding(config, h.name)))
+    if sessions:
         binding = session_binding(config, h.name)
-        for session in config.sessions:
+        for session in sessions:
             if session.expired(now) or session.binding != binding or session.version not in policy.versions:
                 continue
             if session.cipher_suite not in policy.suites:
+                continue
+            if session.alpn and session.alpn not in config.alpn_names and not config.resume_across_alpn:
                 continue
             if session.version == TLS_1_3:
                 offer.psks.append(session)
             elif offer.session12 is None and config.session_tickets | bool(session.session_id):
                 offer.session12 = session
     if policy.tls13:
-        offer.psks += [psk for psk in config.psks if psk.hash in hashes and psk.identity]
+        offer.psks += [
+            psk for psk in config.psks if psk.hash in hashes and psk.identity and psk.role != "server"
+        ]
     first = offer.psks[0] if offer.psks else None
     if (
         config.early_data
@@ -365,9 +387,9 @@ def begin_early_data(h: Handshake, offer: Offer, session: Session) -> None:
     digest = suite.hash.new(h.transcript.messages).digest()
     traffic = schedule.traffic("client_early_traffic_secret", b"c e traffic", digest)
     h.log_key("CLIENT_EARLY_TRAFFIC_SECRET", traffic.secret)
+    early_exporter(h, schedule, digest)
     h.conn._early_sent = []
     h.conn._early_limit = session.max_early_data
-    h.conn._exporter = None
     h.facts["early_data"] = "refused"
     if h.policy.middlebox_compatibility:
         h.send_change_cipher_spec()
@@ -436,6 +458,7 @@ def refuse_early_data(h: Handshake, offer: Offer) -> None:
     from pellucid.events import EarlyDataRefused
 
     sent, h.conn._early_sent = h.conn._early_sent, None
+    h.conn._early_exporter = None
     h.write.flush()
     offer.early = None
     h.emit(EarlyDataRefused(b"".join(sent or ())))

@@ -14,7 +14,7 @@ from pellucid.crypto.schedule12 import psk_pre_master
 from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
-from pellucid.events import SelectIdentity, SessionReceived, VerifyPeer
+from pellucid.events import FindPsk, SelectIdentity, VerifyPeer
 from pellucid.handshake.authentication import believe_raw_key, choose_scheme
 from pellucid.handshake.certificate_types import (
     RAW_PUBLIC_KEY,
@@ -113,7 +113,7 @@ def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
     suite = h.policy.suites.get(hello.cipher_suite)
     if suite is None or suite.tls13:
         refuse(Reason.WRONG_CIPHER_RETURNED, CipherSuite.name_of(hello.cipher_suite))
-    if suite.kx in ("PSK", "ECDHE_PSK") and not h.config.psks:
+    if suite.kx in ("PSK", "ECDHE_PSK") and not (h.config.psks or FindPsk in h.config.ask):
         refuse(Reason.WRONG_CIPHER_RETURNED, f"{suite.name}, and we have no key for it")
     if offer.session12 is None and TLS_1_3 in h.policy.versions:
         # RFC 8446 D.4: the session id was made up; only a server that lies can know it
@@ -269,7 +269,7 @@ def full_handshake(
             h.send(RawPublicKey12(identity.raw_public_key if identity else b""))
         else:
             h.send(Certificate12(identity.chain if identity else ()))
-    pre_master = send_key_exchange(h, keys, exchange, leaf_key)
+    pre_master = yield from send_key_exchange(h, keys, exchange, leaf_key)
     keys.from_pre_master(pre_master, extended=bool(h.facts["extended_master_secret"]))
     if identity is not None:
         signature = yield from h.sign(identity, scheme, h.transcript.messages)
@@ -390,7 +390,7 @@ def choose_identity(h: Handshake, config: ClientConfig, request: CertificateRequ
     return identity, scheme
 
 
-def send_key_exchange(h: Handshake, keys: Keys12, exchange: Any, leaf_key: Any) -> Secret:
+def send_key_exchange(h: Handshake, keys: Keys12, exchange: Any, leaf_key: Any) -> Any:
     """ClientKeyExchange; returns the pre-master secret (RFC 5246 section 7.4.7)."""
     kx = keys.suite.kx
     if kx == "RSA":
@@ -403,7 +403,7 @@ def send_key_exchange(h: Handshake, keys: Keys12, exchange: Any, leaf_key: Any) 
         public, shared = GROUPS[exchange.params.namedcurve].respond(exchange.params.public, h.config.random)
         h.send(ClientKeyExchangeECDHE(public))
         return shared
-    psk = choose_psk(h, exchange.psk_identity_hint if exchange is not None else b"")
+    psk = yield from choose_psk(h, exchange.psk_identity_hint if exchange is not None else b"")
     if kx == "PSK":
         h.send(ClientKeyExchangePSK(psk.identity))
         return psk_pre_master(bytes(len(psk.secret)), psk.secret)
@@ -412,9 +412,10 @@ def send_key_exchange(h: Handshake, keys: Keys12, exchange: Any, leaf_key: Any) 
     return psk_pre_master(shared, psk.secret)
 
 
-def choose_psk(h: Handshake, hint: bytes) -> PreSharedKey:
+def choose_psk(h: Handshake, hint: bytes) -> Any:
     """The first key; the hint is only for people who agreed on what it means (RFC 4279 section 5.2)."""
-    psk = next((one for one in h.config.psks if not one.imported), None)
+    fitting = (one for one in h.config.psks if not one.imported and one.role != "server")
+    psk: PreSharedKey | None = yield from h.ask(FindPsk((), hint), lambda: next(fitting, None))
     if psk is None:
         refuse(Reason.UNKNOWN_PSK_IDENTITY, f"the server hints at {hint!r}")
     h.facts.update(external_psk=True, psk_identity=psk.identity)
@@ -435,13 +436,15 @@ def finish(
     old: Session | None,
 ) -> None:
     """Exporter, tls-unique (the first Finished, RFC 5929 section 3), and the session to resume."""
+    from pellucid.handshake.client import keep_session
+
     conn = h.conn
     conn._exporter = (keys.suite.hash, keys.master, keys.randoms)
     conn._master = first_finished
     conn._completed()
     session = session_of(h, config, keys, hello, ticket, old)
     if session is not None:
-        h.emit(SessionReceived(session))
+        keep_session(conn, session)
 
 
 def session_of(

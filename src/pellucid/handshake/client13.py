@@ -25,6 +25,7 @@ from pellucid.handshake.authentication import (
     read_certificate,
     send_certificate,
     send_certificate_verify,
+    verifiable,
 )
 from pellucid.handshake.certificate_types import client_shows_raw_key, read_types, server_shows_raw_key
 from pellucid.handshake.context import Expect, Handshake, Steps
@@ -228,6 +229,7 @@ def read_encrypted_extensions(
         agree_on_size(h, ext.RecordSizeLimit.decode(limit).record_size_limit, tls13=True)
     elif X.max_fragment_length in found:
         agree_on_fragments(h, found[X.max_fragment_length])
+    h.limit_reading(tls13=True)
     read_types(h, config, found)
     if X.ticket_request in found:
         ext.TicketRequestHint.decode(found[X.ticket_request])
@@ -263,8 +265,10 @@ def agree_on_size(h: Handshake, limit: int, *, tls13: bool) -> None:
     if h.conn.client and limit > (16385 if tls13 else 16384):
         refuse(Reason.BAD_RECORD_SIZE_LIMIT, f"{limit} bytes")
     size = min(limit - 1 if tls13 else limit, 16384)
-    h.write.max_fragment = min(size, h.policy.max_send_fragment)
-    h.conn._size_limit_agreed = True
+    ours = h.policy.record_size_limit
+    if ours is not None and h.conn.client and h.policy.tls13 and not tls13:
+        ours = min(ours + 1, 16384)  # our offer counted TLS 1.3's content type, before the version was known
+    h.agree_on_records(ours, size)
     h.facts["record_size_limit"] = size
 
 
@@ -274,7 +278,7 @@ def agree_on_fragments(h: Handshake, body: bytes) -> None:
     offered = h.policy.max_fragment_length
     if offered is None or 2 ** (8 + code) != offered:
         refuse(Reason.BAD_MAX_FRAGMENT_LENGTH)
-    h.write.max_fragment = min(offered, h.policy.max_send_fragment)
+    h.agree_on_records(offered, offered)
 
 
 # -- authentication ----------------------------------------------------------------------------------
@@ -340,9 +344,13 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
     compression = offered_compression(found.get(X.compress_certificate))
     raw_key = client_shows_raw_key(h)
+    listed = found.get(X.signature_algorithms_cert)
+    in_chains = (
+        schemes if listed is None else ext.SignatureSchemes.decode(listed).supported_signature_algorithms
+    )
     question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(
-        question, lambda: client_identity(h, config, schemes, authorities, raw_key)
+        question, lambda: client_identity(h, config, schemes, in_chains, authorities, raw_key)
     )
     scheme = choose_scheme(identity, schemes, h.policy.signature_schemes) if identity else None
     if identity is not None and scheme is None:
@@ -367,10 +375,11 @@ def client_identity(
     h: Handshake,
     config: ClientConfig,
     schemes: tuple[int, ...],
+    in_chains: tuple[int, ...],
     authorities: tuple[bytes, ...],
     raw_key: bool,
 ) -> Identity | None:
-    """The first identity that the server can verify; best one whose issuer it names."""
+    """The first identity that the server can verify; best one whose issuer it names (section 4.4.2.3)."""
     usable = [
         one
         for one in config.identities
@@ -380,6 +389,8 @@ def client_identity(
         from pellucid.trust.peer import issued_by
 
         usable = [one for one in usable if issued_by(one.chain, authorities)] or usable
+    if len(usable) > 1 and not raw_key:
+        usable = [one for one in usable if verifiable(one, in_chains)] or usable
     return usable[0] if usable else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pellucid.crypto.schedule13 import TrafficSecret
+from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
 from pellucid.crypto.signatures import sign
 from pellucid.crypto.suites import Hash, Suite
 from pellucid.errors import Reason, TLSError, refuse
@@ -170,7 +170,7 @@ class Handshake:
         if suite is None or suite.aead is None:
             raise TLSError(Reason.INTERNAL, "no suite")
         key, iv = traffic.key_and_iv(suite.aead)
-        self.write.protect(Sealing13(suite.aead, key, iv, epoch, self.policy.padding))
+        self.write.protect(Sealing13(suite.aead, key, iv, epoch, self.write.padding(self.policy.padding)))
         self.conn._write_secret = traffic.secret
         if self.note is not None:
             self.note("keys", sent=True, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
@@ -183,13 +183,26 @@ class Handshake:
         key, iv = traffic.key_and_iv(suite.aead)
         self.no_leftovers()
         opening = Opening13(suite.aead, key, iv, epoch)
-        limit = self.policy.record_size_limit
-        if limit is not None and epoch != EARLY and self.conn._size_limit_agreed:
-            opening.max_inner = limit + 1  # RFC 8449 4: the content type counts too
         self.read.protection = opening
+        if epoch != EARLY:  # the limit is agreed on later than early data is sent
+            self.limit_reading(tls13=True)
         self.conn._read_secret = traffic.secret
         if self.note is not None:
             self.note("keys", sent=False, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
+
+    def agree_on_records(self, ours: int | None, theirs: int) -> None:
+        """The longest plaintext of a record: `ours` for us to read (None: any), `theirs` to write, in bytes.
+
+        RFC 8449 section 4, RFC 6066 section 4.
+        """
+        self.conn._read_limit = ours
+        self.write.most = theirs
+        self.write.max_fragment = min(theirs, self.policy.max_send_fragment)
+
+    def limit_reading(self, *, tls13: bool) -> None:
+        """From now on a longer record is `record_overflow`. In TLS 1.3 the content type counts too."""
+        if self.conn._read_limit is not None:
+            self.read.protection.limit(self.conn._read_limit + int(tls13))
 
     def no_leftovers(self) -> None:
         """Handshake bytes may not straddle a key change (RFC 8446 section 5.1)."""
@@ -238,3 +251,10 @@ class Handshake:
     def epoch_is_application(self) -> bool:
         """Whether we write application data already."""
         return self.write.protection.epoch >= APPLICATION
+
+
+def early_exporter(h: Handshake, schedule: KeySchedule, client_hello_hash: bytes) -> None:
+    """What early data may export from: Derive-Secret(., "e exp master", ClientHello) (RFC 8446 7.1, 7.5)."""
+    secret = schedule.derive("early_exporter_master_secret", b"e exp master", client_hello_hash)
+    h.log_key("EARLY_EXPORTER_SECRET", secret)
+    h.conn._early_exporter = (schedule.hash, secret)

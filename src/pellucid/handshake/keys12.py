@@ -78,11 +78,8 @@ class Keys12:
         key, iv = (block.client_key, block.client_iv) if client else (block.server_key, block.server_iv)
         mac = block.client_mac_key if client else block.server_mac_key
         h.no_leftovers()
-        opening = self.opening(key, iv, mac)
-        limit = h.policy.record_size_limit
-        if limit is not None and h.conn._size_limit_agreed:
-            opening.max_inner = limit  # type: ignore[attr-defined]
-        h.read.protection = opening
+        h.read.protection = self.opening(key, iv, mac)
+        h.limit_reading(tls13=False)
         self._tell(sent=False, key=key, iv=iv)
 
     def _tell(self, *, sent: bool, key: Secret, iv: Secret) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.config import ClientConfig, ServerConfig
 from pellucid.crypto.schedule13 import TrafficSecret, resumption_psk
 from pellucid.errors import Reason, UsageError, refuse
-from pellucid.events import KeysUpdated, PeerAuthenticated, SessionReceived
+from pellucid.events import KeysUpdated, PeerAuthenticated
 from pellucid.handshake.context import Handshake, Steps, Transcript
 from pellucid.limits import MAX_HELLO_REQUESTS, MAX_KEY_UPDATES, MAX_TICKET_LIFETIME, MAX_TICKETS_RECEIVED
 from pellucid.records import APPLICATION, HANDSHAKE, Opening13, Sealing13
@@ -142,7 +142,8 @@ def update_keys(conn: Connection, *, request: bool) -> None:
     if conn._note is not None:
         conn._note("message", sent=True, epoch=epoch, type=raw[0], raw=raw)
         conn._note("keys", sent=True, epoch=epoch + 1, suite=suite.code, key=key, iv=Secret(iv))
-    conn._write.protection = Sealing13(suite.aead, key, iv, epoch + 1, conn._config.policy.padding)  # type: ignore[arg-type]
+    padding = conn._write.padding(conn._config.policy.padding)
+    conn._write.protection = Sealing13(suite.aead, key, iv, epoch + 1, padding)  # type: ignore[arg-type]
     conn._write_secret = traffic.secret
 
 
@@ -164,6 +165,8 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
         refuse(Reason.BAD_TICKET, f"a lifetime of {message.ticket_lifetime} s is over seven days")
     if not message.ticket_lifetime:
         return  # RFC 8446 4.6.1: to be discarded at once
+    from pellucid.handshake.client import keep_session
+
     resumption, binding = conn._resumption
     info, config = conn.info, conn._config
     session = Session(
@@ -191,7 +194,7 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
         b"",
         info.peer_public_key or b"",
     )
-    conn._events.append(SessionReceived(session))
+    keep_session(conn, session)
 
 
 # -- post-handshake authentication -------------------------------------------------------------------

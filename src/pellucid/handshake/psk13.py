@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ServerConfig
 from pellucid.crypto.schedule13 import KeySchedule, resumption_psk
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, UsageError, refuse
+from pellucid.events import FindPsk, Request
+from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
@@ -57,8 +60,50 @@ class Resumed:
         self.binder = binder
 
 
+class KnownKeys:
+    """The keys by which this handshake may go on: external ones, and the tickets that we can open.
+
+    A ticket is opened once, whatever happens (a HelloRetryRequest looks at it twice): a store may
+    hand it out only once.
+    """
+
+    __slots__ = ("_config", "_opened", "external")
+
+    def __init__(self, config: ServerConfig, external: tuple[PreSharedKey, ...]) -> None:
+        self.external = external
+        self._config = config
+        self._opened: dict[bytes, Session | None] = {}
+
+    def session(self, ticket: bytes) -> Session | None:
+        """The session of a ticket of ours."""
+        if ticket not in self._opened:
+            self._opened[ticket] = self._open(ticket)
+        return self._opened[ticket]
+
+    def _open(self, ticket: bytes) -> Session | None:
+        opened = self._config.issuer.open(ticket)
+        if opened is None:
+            return None
+        try:
+            return Session.from_bytes(opened)
+        except UsageError:
+            return None
+
+
+def known_keys(h: Handshake, config: ServerConfig, hello: ClientHello) -> Generator[Request, Any, KnownKeys]:
+    """The configuration's keys, and the one that the application finds for this client, if it is asked."""
+    external = config.psks
+    body = hello.extensions.get(X.pre_shared_key)
+    if body is not None and FindPsk in config.ask:
+        identities = tuple(one.identity for one in ext.OfferedPsks.decode(body).identities)
+        found: PreSharedKey | None = yield FindPsk(identities)
+        if found is not None:
+            external = (*external, found)
+    return KnownKeys(config, external)
+
+
 def choose_psk(
-    h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite, *, have_group: bool
+    h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite, keys: KnownKeys, *, have_group: bool
 ) -> Resumed | None:
     """The first of the client's keys that we know and may use (RFC 8446 section 4.2.11)."""
     body = hello.extensions.get(X.pre_shared_key)
@@ -75,8 +120,8 @@ def choose_psk(
     with_dhe = 1 in modes and 1 in h.policy.psk_modes and have_group
     if not with_dhe and not (0 in modes and 0 in h.policy.psk_modes):
         return None
-    for index, identity in ranked_identities(config, offered.identities):
-        found = find_psk(h, config, identity, suite)
+    for index, identity in ranked_identities(keys, offered.identities):
+        found = find_psk(h, config, identity, suite, keys)
         if found is None:
             continue
         session, secret, label, age_error = found
@@ -108,31 +153,29 @@ def choose_psk(
 
 
 def ranked_identities(
-    config: ServerConfig, identities: tuple[ext.PskIdentity, ...]
+    keys: KnownKeys, identities: tuple[ext.PskIdentity, ...]
 ) -> list[tuple[int, ext.PskIdentity]]:
     """Tickets in the client's order, then external keys in ours; each with its index."""
     found = list(enumerate(identities[:MAX_IDENTITIES_TRIED]))
-    if config.psks:
-        rank = {psk.identity: place for place, psk in enumerate(config.psks)}
+    if keys.external:
+        rank = {psk.identity: place for place, psk in enumerate(keys.external)}
         found.sort(key=lambda item: rank.get(item[1].identity, -1))
     return found
 
 
 def find_psk(
-    h: Handshake, config: ServerConfig, identity: ext.PskIdentity, suite: Suite
+    h: Handshake, config: ServerConfig, identity: ext.PskIdentity, suite: Suite, keys: KnownKeys
 ) -> tuple[Session | None, Secret, bytes, float] | None:
     """A ticket of ours or an external key by that name; None if it cannot be used here."""
-    for psk in config.psks:
+    for psk in keys.external:
         if psk.identity == identity.identity:
+            if psk.role == "client":
+                refuse(Reason.SELFIE)
             if psk.hash != suite.hash.name:
                 continue
             return None, psk.secret, b"imp binder" if psk.imported else b"ext binder", 0.0
-    opened = config.issuer.open(identity.identity)
-    if opened is None:
-        return None
-    try:
-        session = Session.from_bytes(opened)
-    except UsageError:
+    session = keys.session(identity.identity)
+    if session is None:
         return None
     now = config.now()
     usable = (
@@ -140,6 +183,7 @@ def find_psk(
         and not session.expired(now)
         and same_hash(session.cipher_suite, suite)
         and session.server_name == (h.name or "").encode()
+        and (config.resume_across_alpn or session.alpn == (h.facts.get("alpn") or "").encode("latin-1"))
         and session.binding == server_binding(config)
         and (config.client_auth != "require" or session.peer_chain or session.peer_public_key)
     )

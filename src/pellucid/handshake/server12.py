@@ -89,8 +89,8 @@ def server12(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
         refuse(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, "in front of ClientHello")
     extended = check_client_hello(h, hello)
     h.facts.update(version=0x0303, extended_master_secret=extended, resumed=False)
-    session = find_session(h, config, hello, extended)
     choose_alpn(h, config, hello)
+    session = find_session(h, config, hello, extended)
     h.transcript.add(hello.raw)
     random = h.config.random(32)
     if TLS_1_3 in h.policy.versions:
@@ -149,6 +149,7 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
         and session.cipher_suite in hello.cipher_suites
         and session.cipher_suite in h.policy.suites
         and session.server_name == (h.name or "").encode()
+        and (config.resume_across_alpn or session.alpn == (h.facts.get("alpn") or "").encode("latin-1"))
         and session.binding == server_binding(config)
         and (config.client_auth != "require" or session.peer_chain or session.peer_public_key)
     )
@@ -470,6 +471,8 @@ def read_key_exchange(
     )
     if psk is None:
         refuse(Reason.UNKNOWN_PSK_IDENTITY, repr(identity))
+    if psk.role == "client":
+        refuse(Reason.SELFIE)
     h.facts.update(external_psk=True, psk_identity=identity)
     if kx == "PSK" or share is None:
         return psk_pre_master(bytes(len(psk.secret)), psk.secret)

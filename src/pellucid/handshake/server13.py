@@ -13,7 +13,7 @@ from pellucid.crypto.groups import GROUPS
 from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
-from pellucid.events import SelectIdentity, VerifyPeer
+from pellucid.events import FindPsk, SelectIdentity, VerifyPeer
 from pellucid.handshake.authentication import (
     CLIENT_CONTEXT,
     RAW_PUBLIC_KEY,
@@ -29,14 +29,16 @@ from pellucid.handshake.authentication import (
     verifiable,
 )
 from pellucid.handshake.certificate_types import choose_types, client_shows_raw_key
-from pellucid.handshake.context import Expect, Handshake, Steps
+from pellucid.handshake.context import Expect, Handshake, Steps, early_exporter
 from pellucid.handshake.psk13 import (
     MAX_IDENTITIES_TRIED,
+    KnownKeys,
     Resumed,
     choose_psk,
     early_data_refusal,
     find_psk,
     issue_tickets,
+    known_keys,
 )
 from pellucid.limits import MAX_SKIPPED_EARLY_DATA
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
@@ -78,21 +80,22 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     from pellucid.handshake.server import choose_alpn
 
     check_client_hello(hello)
-    suite = choose_suite(h, config, hello)
+    keys = yield from known_keys(h, config, hello)
+    suite = choose_suite(h, config, hello, keys)
     retried = restore_retry(h, config, hello, suite)
     group, client_share = choose_group(h, hello)
     if client_share is None and group is not None:
-        hello = yield from retry(h, config, hello, suite, group)
+        hello = yield from retry(h, config, hello, suite, group, keys)
         _, client_share = choose_group(h, hello)
         retried = True
-    psk = choose_psk(h, config, hello, suite, have_group=group is not None)
+    choose_alpn(h, config, hello)
+    psk = choose_psk(h, config, hello, suite, keys, have_group=group is not None)
     if psk is None or psk.with_dhe:
         if group is None or client_share is None:
             refuse(Reason.NO_SHARED_GROUP, f"the client offers {client_groups(hello)}")
     else:
         group, client_share = None, None
     h.facts.update(version=0x0304, cipher_suite=suite.code, group=group, retried=retried)
-    choose_alpn(h, config, hello)
     refusal = early_data_refusal(h, config, hello, psk, suite, retried=retried)
     early = refusal is None
     h.transcript.add(hello.raw)
@@ -103,6 +106,7 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
         digest = suite.hash.new(h.transcript.messages).digest()
         early_traffic = schedule.traffic("client_early_traffic_secret", b"c e traffic", digest)
         h.log_key("CLIENT_EARLY_TRAFFIC_SECRET", early_traffic.secret)
+        early_exporter(h, schedule, digest)
     share = respond(h, schedule, group, client_share)
     h.transcript.start(suite.hash)
     send_server_hello(h, hello, suite, share, psk)
@@ -169,16 +173,16 @@ def check_client_hello(hello: ClientHello) -> None:
             refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
 
 
-def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello) -> Suite:
+def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello, keys: KnownKeys) -> Suite:
     """Our order decides (see `ranked_suites`); an external key's hash comes before it (4.2.11)."""
     from pellucid.handshake.server import ranked_suites
 
     ranked = ranked_suites(h, config, hello, tls13=True)
     suite = ranked[0]
     body = hello.extensions.get(X.pre_shared_key)
-    if config.psks and body is not None:
+    if keys.external and body is not None:
         offered = {one.identity for one in ext.OfferedPsks.decode(body).identities}
-        hashes = {psk.hash for psk in config.psks if psk.identity in offered}
+        hashes = {psk.hash for psk in keys.external if psk.identity in offered}
         suite = next((one for one in ranked if one.hash.name in hashes), suite)
     h.decide(
         "cipher_suite",
@@ -234,7 +238,9 @@ class RetryState(Struct):
     client_hello_hash: bytes = field(OpaqueVector(32, 64))
 
 
-def retry(h: Handshake, config: ServerConfig, first: ClientHello, suite: Suite, group: int) -> Any:
+def retry(
+    h: Handshake, config: ServerConfig, first: ClientHello, suite: Suite, group: int, keys: KnownKeys
+) -> Any:
     """Ask for a share of `group`, and hold the second ClientHello against the first (4.1.2, 4.1.4)."""
     h.transcript.add(first.raw)
     cookie = b""
@@ -251,7 +257,7 @@ def retry(h: Handshake, config: ServerConfig, first: ClientHello, suite: Suite, 
     second: ClientHello = yield EXPECT_SECOND_CLIENT_HELLO
     h.read.skip, h.read.skip_plain = 0, False
     check_second_hello(first, second, group, cookie)
-    check_second_psks(h, config, first, second, suite)
+    check_second_psks(h, config, first, second, suite, keys)
     h.conn.client_hello = second  # type: ignore[attr-defined]
     return second
 
@@ -300,14 +306,19 @@ def check_second_hello(first: ClientHello, second: ClientHello, group: int, cook
 
 
 def check_second_psks(
-    h: Handshake, config: ServerConfig, first: ClientHello, second: ClientHello, suite: Suite
+    h: Handshake,
+    config: ServerConfig,
+    first: ClientHello,
+    second: ClientHello,
+    suite: Suite,
+    keys: KnownKeys,
 ) -> None:
     """Keys that do not suit the chosen suite may go (RFC 8446 section 4.1.2); those that do may not."""
     body = first.extensions.get(X.pre_shared_key)
     if body is None:
         return
     identities = ext.OfferedPsks.decode(body).identities[:MAX_IDENTITIES_TRIED]
-    usable = {one.identity for one in identities if find_psk(h, config, one, suite)}
+    usable = {one.identity for one in identities if find_psk(h, config, one, suite, keys)}
     if not usable:
         return
     body = second.extensions.get(X.pre_shared_key)
@@ -407,7 +418,7 @@ def accept_fragment_length(h: Handshake, body: bytes) -> bytes:
     code = ext.MaxFragmentLengthBody.decode(body).max_fragment_length
     if code not in (1, 2, 3, 4):
         refuse(Reason.BAD_MAX_FRAGMENT_LENGTH, f"{code}")
-    h.write.max_fragment = min(2 ** (8 + code), h.policy.max_send_fragment)
+    h.agree_on_records(2 ** (8 + code), 2 ** (8 + code))
     return body
 
 
@@ -435,9 +446,11 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
         send_certificate_request(h, config)
     question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(
-        question, lambda: server_identity(h, config, hello, schemes, raw_key)
+        question, lambda: server_identity(h, config, hello, schemes, authorities, raw_key)
     )
     if identity is None:
+        if config.psks or FindPsk in config.ask:
+            refuse(Reason.PSK_REQUIRED)
         refuse(Reason.NO_IDENTITY)
     scheme = choose_scheme(identity, schemes, h.policy.signature_schemes)
     if scheme is None:
@@ -462,14 +475,22 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
 
 
 def server_identity(
-    h: Handshake, config: ServerConfig, hello: ClientHello, schemes: tuple[int, ...], raw_key: bool
+    h: Handshake,
+    config: ServerConfig,
+    hello: ClientHello,
+    schemes: tuple[int, ...],
+    authorities: tuple[bytes, ...],
+    raw_key: bool,
 ) -> Identity | None:
-    """By name first, then by what the client can verify (RFC 8446 section 4.4.2.2)."""
+    """By name first, then by whom the client trusts and what it can verify (RFC 8446 section 4.4.2.2)."""
     from pellucid.trust.identity import choose
+    from pellucid.trust.peer import issued_by
 
     ranked = [one for one in choose(config.identities, h.name) if raw_key or one.chain]
     able = [one for one in ranked if choose_scheme(one, schemes, h.policy.signature_schemes) is not None]
     if len(able) > 1 and not raw_key:
+        if authorities:  # they are a wish, and the name comes before it
+            able.sort(key=lambda one: (-one.match_rank(h.name), not issued_by(one.chain, authorities)))
         listed = hello.extensions.get(X.signature_algorithms_cert)
         if listed is not None:
             schemes = ext.SignatureSchemes.decode(listed).supported_signature_algorithms
@@ -498,6 +519,8 @@ def send_certificate_request(h: Handshake, config: ServerConfig, context: bytes 
         ).encode()
     if config.request_client_ocsp:
         extensions[X.status_request] = b""
+    if config.request_client_scts:
+        extensions[X.signed_certificate_timestamp] = b""
     h.facts["client_certificate_requested"] = True
     h.send(CertificateRequest(context, extensions))
 
@@ -514,8 +537,12 @@ def client_authentication(h: Handshake, config: ServerConfig, context: bytes = b
         if config.client_auth == "require":
             refuse(Reason.CERTIFICATE_REQUIRED)
         return
-    requested = frozenset({X.status_request}) if config.request_client_ocsp else frozenset()
-    peer = read_certificate(h, certificate, requested)
+    asked = (
+        (X.status_request, config.request_client_ocsp),
+        (X.signed_certificate_timestamp, config.request_client_scts),
+    )
+    peer = read_certificate(h, certificate, frozenset(kind for kind, wanted in asked if wanted))
+    h.facts.update(ocsp_response=peer.ocsp, scts=peer.scts)
     if client_shows_raw_key(h):
         key, pss_key = (yield from believe_raw_key(h, peer.chain, config.trusted_public_keys)), False
     else:

@@ -66,9 +66,11 @@ class Shell:
         """
         return self.connection.info
 
-    def export(self, label: str | bytes, context: bytes | None = None, length: int = 32) -> Secret:
+    def export(
+        self, label: str | bytes, context: bytes | None = None, length: int = 32, *, early: bool = False
+    ) -> Secret:
         """Keying material for another protocol: see `Connection.export` (RFC 8446 section 7.5)."""
-        return self.connection.export(label, context, length)
+        return self.connection.export(label, context, length, early=early)
 
     def channel_binding(self, kind: str) -> bytes:
         """Bytes to bind a login to this connection: see `Connection.channel_binding` (RFC 9266)."""

@@ -56,3 +56,7 @@ class OpeningCbc:
         if len(inner) > self.max_inner:
             refuse(Reason.RECORD_OVERFLOW, f"{len(inner)} bytes")
         return content_type, inner
+
+    def limit(self, size: int) -> None:
+        """RFC 8449 section 4; the padding of a block cipher does not count."""
+        self.max_inner = size

@@ -35,19 +35,25 @@ class PreSharedKey:
         secret: the key; use 16 bytes or more of real randomness, never a password.
         hash: "sha256" or "sha384": the hash that it is bound to (TLS 1.3).
         imported: made by `import_psk`; its binders use another label.
+        role: "client" or "server": which side this machine plays under the key. Where a machine can
+            be both, a mirror could make it talk to itself (RFC 9257 section 4.1, Selfie): a server
+            that is offered a key of role "client" refuses it. "" for a key of one side only.
 
     >>> PreSharedKey(b"device 7", Secret(bytes(32)))
-    PreSharedKey(identity=b'device 7', secret=<Secret of 32 bytes>, hash='sha256', imported=False)
+    PreSharedKey(identity=b'device 7', secret=<Secret of 32 bytes>, hash='sha256', imported=False, role='')
     """
 
     identity: bytes
     secret: Secret
     hash: str = "sha256"
     imported: bool = False
+    role: str = ""
 
     def __post_init__(self) -> None:
         if len(self.identity) > 2**16 - 1:
             raise UsageError(Reason.BAD_CONFIG, "a PSK identity has 65,535 bytes at most")
+        if self.role not in ("", "client", "server"):
+            raise UsageError(Reason.BAD_CONFIG, f'a role is "client" or "server", not {self.role!r}')
         if self.hash not in HASHES:
             raise UsageError(Reason.BAD_CONFIG, f"a PSK is bound to sha256 or sha384, not {self.hash}")
         if not isinstance(self.secret, Secret):
@@ -57,7 +63,13 @@ class PreSharedKey:
 
 
 def import_psk(
-    identity: bytes, key: bytes, context: bytes = b"", *, hash: str = "sha256", version: int = 0x0304
+    identity: bytes,
+    key: bytes,
+    context: bytes = b"",
+    *,
+    hash: str = "sha256",
+    version: int = 0x0304,
+    role: str = "",
 ) -> tuple[PreSharedKey, ...]:
     """Import an external key for TLS 1.3, once for each target hash (RFC 9258 section 5.1).
 
@@ -66,6 +78,8 @@ def import_psk(
         key: the external key, at least 16 bytes.
         context: who talks to whom (RFC 9257's guard against Selfie): both sides give the same.
         hash: the hash that the external key is bound to.
+        version: the protocol that the key is for.
+        role: see `PreSharedKey`.
 
     Returns:
         the imported keys for SHA-256 and SHA-384, to be offered together.
@@ -79,5 +93,5 @@ def import_psk(
         imported = ImportedIdentity(identity, context, version, kdf).encode()
         digest = source.new(imported).digest()
         ipskx = expand_label(source, epskx, b"derived psk", digest, HASHES[target].length)
-        found.append(PreSharedKey(imported, ipskx, target, imported=True))
+        found.append(PreSharedKey(imported, ipskx, target, imported=True, role=role))
     return tuple(found)

@@ -1,12 +1,15 @@
 """A session: what either side keeps to resume later. The same bytes serve as client's memory and,
 sealed, as the server's ticket.
 
-RFC 8446 sections 2.2, 4.6.1 and 8; RFC 5246 section 7.3 (session ids); RFC 5077; RFC 7627 section 5.
+RFC 8446 sections 2.2, 4.6.1, 8 and appendix C.4; RFC 5246 section 7.3 (session ids); RFC 5077;
+RFC 7627 section 5.
 """
 
 from __future__ import annotations
 
-from typing import Self
+import threading
+from collections import OrderedDict
+from typing import Protocol, Self
 
 from pellucid.errors import Reason, UsageError
 from pellucid.secret import Secret
@@ -37,8 +40,9 @@ class Session(Struct):
         lifetime: seconds that the ticket may be used.
         age_add: obfuscates the age (RFC 8446 section 4.6.1).
         max_early_data: bytes of early data that the server takes; 0 for none.
+        alpn: the application protocol; a session is offered only where that is offered again.
         binding: what the client verified and asked for: a session is offered only under the same
-            name, ALPN and verification settings.
+            name and verification settings.
         extended_master_secret: RFC 7627 section 5.3 forbids to mix.
         peer_public_key: the peer's raw public key, if it showed that instead of a chain (RFC 7250).
     """
@@ -93,3 +97,76 @@ class Session(Struct):
             raise UsageError(Reason.BAD_CONFIG, f"a stored session of format {session.format}, not {FORMAT}")
         session.secret = Secret(session.secret)
         return session
+
+
+class SessionMemory(Protocol):
+    """Where a client keeps its sessions. They hold secrets: a store keeps them as keys."""
+
+    def put(self, session: Session) -> None:
+        """Keep a session that has come."""
+        ...
+
+    def take(self, binding: bytes) -> tuple[Session, ...]:
+        """Sessions with that `binding` to offer now, most wanted first; see `ClientSessions`."""
+        ...
+
+
+class ClientSessions:
+    """A client's sessions, in memory, shared by all connections of a configuration.
+
+    A ticket of TLS 1.3 is handed out once: used twice, it would let an onlooker link the two
+    connections (RFC 8446 appendix C.4). A TLS 1.2 session shows its ticket anyway, and stays.
+
+    Parameters:
+        size: servers (and settings) remembered at most; the one longest unused is forgotten first.
+        each: sessions kept for each of them, newest first.
+
+    >>> from pellucid import Authority, ClientConfig, ClientConnection, ServerConfig, ServerConnection
+    >>> from pellucid.lab import converse
+    >>> authority = Authority.create()
+    >>> server = ServerConfig(identities=(authority.issue("localhost"),))
+    >>> client = ClientConfig(trust=authority.trust(), session_store=ClientSessions())
+    >>> for _ in range(2):
+    ...     talk = converse(ClientConnection(client, "localhost"), ServerConnection(server))
+    ...     talk.client.info.resumed
+    False
+    True
+    """
+
+    def __init__(self, size: int = 1_000, *, each: int = 4) -> None:
+        self._size = size
+        self._each = each
+        self._kept: OrderedDict[bytes, list[Session]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, session: Session) -> None:
+        """Keep a session. A newer one of TLS 1.2 takes the place of the older."""
+        with self._lock:
+            kept = self._kept.setdefault(session.binding, [])
+            self._kept.move_to_end(session.binding)
+            if session.version == 0x0303:
+                kept[:] = [one for one in kept if one.version != 0x0303]
+            kept.insert(0, session)
+            del kept[self._each :]
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+    def take(self, binding: bytes) -> tuple[Session, ...]:
+        """The newest session of each version; a ticket of TLS 1.3 is then forgotten."""
+        with self._lock:
+            kept = self._kept.get(binding)
+            if kept is None:
+                return ()
+            found = []
+            for version in (0x0304, 0x0303):
+                newest = next((one for one in kept if one.version == version), None)
+                if newest is not None:
+                    found.append(newest)
+                    if version == 0x0304:
+                        kept.remove(newest)
+            if not kept:
+                del self._kept[binding]
+            return tuple(found)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kept.values()))

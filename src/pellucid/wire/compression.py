@@ -55,12 +55,12 @@ def _zstd() -> Any:
 
 def available() -> tuple[int, ...]:
     """The algorithms that this installation can do."""
-    found = [Algorithm.zlib]
+    found: list[int] = [Algorithm.zlib]
     if _brotli():
         found.append(Algorithm.brotli)
     if _zstd():
         found.append(Algorithm.zstd)
-    return tuple(found)
+    return (*found, *_REGISTERED)
 
 
 def compress(algorithm: int, data: bytes) -> bytes:
