@@ -378,6 +378,7 @@ class ServerConfig(Config):
         stateless_retry: put the state of a HelloRetryRequest into its cookie.
         require_server_name: refuse a client whose server_name fits none of the identities.
         require_alpn: refuse a client that offers no ALPN at all.
+        acknowledge_server_name: tell the client that its server_name was of use (RFC 6066 section 3).
         psk_identity_hint: TLS 1.2 PSK suites (RFC 4279).
         client_certificate_types, server_certificate_types: RFC 7250, in order of preference.
         trusted_public_keys: raw public keys of clients to believe.
@@ -400,6 +401,7 @@ class ServerConfig(Config):
     stateless_retry: bool = False
     require_server_name: bool = False
     require_alpn: bool = False
+    acknowledge_server_name: bool = True
     psk_identity_hint: bytes = b""
     client_certificate_types: tuple[int, ...] = (0,)
     server_certificate_types: tuple[int, ...] = (0, 2)

@@ -99,6 +99,7 @@ class Reason(Enum):
     RETRY_MISMATCH = ("retry-mismatch", Alert.illegal_parameter, "RFC 8446 4.1.4", "ServerHello and HelloRetryRequest disagree.")
     HELLO_CHANGED = ("hello-changed", Alert.illegal_parameter, "RFC 8446 4.1.2", "The second ClientHello changed what it may not change.")
     BAD_COOKIE = ("bad-cookie", Alert.illegal_parameter, "RFC 8446 4.2.2", "The cookie is not one that this server made.")
+    QUIC_PARAMETERS = ("quic-parameters", Alert.unsupported_extension, "RFC 9001 8.2", "The client sent QUIC's transport parameters over a line that is not QUIC.")
     UNRECOGNIZED_NAME = ("unrecognized-name", Alert.unrecognized_name, "RFC 6066 3", "The server has no certificate for the name that was asked for.")
     BAD_SERVER_NAME = ("bad-server-name", Alert.decode_error, "RFC 6066 3", "The server_name extension holds no valid host name.")
     NO_APPLICATION_PROTOCOL = ("no-application-protocol", Alert.no_application_protocol, "RFC 7301 3.2", "There is no application protocol that both sides allow.", "Compare the ALPN lists of both sides.")

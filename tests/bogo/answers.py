@@ -6,6 +6,7 @@ from typing import Any
 
 from cryptography import x509
 
+from bogo.compliance import compliance_of, own_order
 from bogo.configs import cipher_groups, imported, imports_psks, split_alpn
 from bogo.credentials import Credential
 from bogo.flags import Mismatch, Settings
@@ -170,6 +171,10 @@ class Answers:
 
     def ranked_suites(self, ours: tuple[int, ...], theirs: tuple[int, ...]) -> tuple[int, ...]:
         """`[A|B]` in a cipher string: equal to us, so the client's order decides."""
+        compliance = compliance_of(self.settings)
+        if compliance is not None and compliance.own_order:  # even before a client that likes ChaCha20
+            newer = [code for code in ours if code >> 8 == 0x13 and code in theirs]
+            return (*newer[:1], *(code for code in ours if code >> 8 != 0x13))
         cipher = self.settings["cipher"]
         if b"[" not in cipher:
             return ours
@@ -188,9 +193,10 @@ class Answers:
         if body is None:
             return ours
         theirs = ext.SupportedGroups.decode(body).named_group_list
-        if self.settings["cipher"] or self.settings["server-preference"]:
-            theirs, ours = ours, theirs
         ranked = tuple(code for code in theirs if code in ours)
+        if own_order(self.settings):
+            rank = ranks(ours, self.settings["curves-flags"])
+            ranked = tuple(sorted(ranked, key=rank.__getitem__))
         versions = hello.extensions.get(X.supported_versions, b"")
         if b"\x03\x04" in versions and 0x0304 in self.conn._config.policy.versions:
             ranked = ranked[:1]
@@ -319,3 +325,13 @@ class Answers:
             )
             if request.authorities != names:
                 raise Mismatch("the CA names are not as expected")
+
+
+def ranks(groups: tuple[int, ...], flags: tuple[int, ...]) -> dict[int, int]:
+    """Each group's place in our order; the first bit of its flag says that the next one is its equal."""
+    found, place = {}, 0
+    for index, group in enumerate(groups):
+        found[group] = place
+        if not (index < len(flags) and flags[index] & 1):
+            place += 1
+    return found

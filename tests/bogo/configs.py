@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bogo.compliance import compliance_of, own_order
 from bogo.flags import PKCS1_LEGACY, SHA1, Mismatch, Settings, unimplemented
 from pellucid.config import ClientConfig, Config, Policy, ServerConfig
 from pellucid.crypto.groups import GROUPS
@@ -94,6 +95,9 @@ def versions_of(settings: Settings) -> tuple[int, ...]:
         for version, off in ((0x0304, "no-tls13"), (0x0303, "no-tls12"))
         if low <= version <= high and not settings[off] and (version == 0x0304 or not only_psks(settings))
     )
+    compliance = compliance_of(settings)
+    if compliance is not None and compliance.suites12 == ():
+        found = tuple(version for version in found if version == 0x0304)
     if not found and not all(settings[f"no-tls{v}"] for v in ("1", "11")):
         unimplemented("TLS 1.0 and 1.1")
     return found
@@ -124,9 +128,13 @@ def cipher_groups(text: str) -> list[tuple[int, ...]]:
 
 def suites_of(settings: Settings, versions: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The suites, in groups of equals."""
-    groups: list[tuple[int, ...]] = [(code,) for code in SUITES_13] if 0x0304 in versions else []
+    compliance = compliance_of(settings)
+    newer = compliance.suites13 if compliance is not None else SUITES_13
+    groups: list[tuple[int, ...]] = [(code,) for code in newer] if 0x0304 in versions else []
     if 0x0303 in versions:
-        if settings["cipher"]:
+        if compliance is not None and compliance.suites12 is not None:
+            older: list[tuple[int, ...]] = [(code,) for code in compliance.suites12]
+        elif settings["cipher"]:
             older = cipher_groups(settings["cipher"].decode())
         else:
             older = [(code,) for code in SUITES_12]
@@ -140,7 +148,8 @@ def suites_of(settings: Settings, versions: tuple[int, ...]) -> list[tuple[int, 
 
 def groups_of(settings: Settings) -> tuple[int, ...]:
     """The key exchange groups."""
-    chosen = settings["curves"] or GROUPS_BY_DEFAULT
+    compliance = compliance_of(settings)
+    chosen = settings["curves"] or (compliance and compliance.groups) or GROUPS_BY_DEFAULT
     unknown = [group for group in chosen if group not in GROUPS]
     if unknown:
         unimplemented(f"the group {unknown[0]}")
@@ -163,8 +172,11 @@ def policy_of(settings: Settings) -> Policy:
     versions = versions_of(settings)
     if not versions:
         raise Mismatch(":NO_SUPPORTED_VERSIONS_ENABLED:")
+    if settings["quic-transport-params"]:
+        raise Mismatch(":QUIC_TRANSPORT_PARAMETERS_MISCONFIGURED:")
     groups = groups_of(settings)
-    prefs = settings["verify-prefs"] or VERIFY_BY_DEFAULT
+    compliance = compliance_of(settings)
+    prefs = settings["verify-prefs"] or (compliance and compliance.schemes) or VERIFY_BY_DEFAULT
     schemes = tuple(scheme for scheme in prefs if scheme in SCHEMES)
     if not schemes or (settings["verify-prefs"] and set(prefs) & (SHA1 | PKCS1_LEGACY)):
         unimplemented("signatures with SHA-1, or PKCS#1 v1.5 in TLS 1.3")
@@ -339,6 +351,7 @@ def server_config(settings: Settings, memory: Memory, common: dict[str, Any]) ->
         psk_identity_hint=settings["psk-identity"],
         client_certificate_types=tuple(settings["accepted-peer-cert-types"]) or (0,),
         server_certificate_types=tuple(dict.fromkeys(kinds)) or (0,),
-        cipher_preference="server" if settings["cipher"] or settings["server-preference"] else "client",
+        cipher_preference="server" if own_order(settings) else "client",
+        acknowledge_server_name=not settings["no-server-name-ack"],
         **common,
     )

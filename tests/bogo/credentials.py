@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bogo.compliance import compliance_of
 from bogo.flags import PKCS1_LEGACY, SHA1, Mismatch, Settings, unimplemented
 from pellucid.errors import TLSError
 from pellucid.trust.identity import Identity
@@ -35,14 +36,18 @@ class Credential:
 def credentials_of(settings: Settings) -> list[Credential]:
     """All of them, in order of preference: the numbered ones first."""
     found = []
+    compliance = compliance_of(settings)
+    by_default = (compliance and compliance.schemes) or SIGN_BY_DEFAULT
     for number, flags in [*enumerate(settings.credentials), (-1, settings.default)]:
         if flags.get("key-file"):
-            found.append(Credential(number, identity_of(flags), bool(flags.get("must-match-issuer"))))
+            found.append(
+                Credential(number, identity_of(flags, by_default), bool(flags.get("must-match-issuer")))
+            )
     return found
 
 
-def identity_of(flags: dict[str, Any]) -> Identity:
-    """Load one."""
+def identity_of(flags: dict[str, Any], by_default: tuple[int, ...]) -> Identity:
+    """Load one. It signs by its own preferences, or those given here."""
     prefs = flags.get("signing-prefs")
     if prefs and set(prefs) <= SHA1 | PKCS1_LEGACY:
         unimplemented("signatures with SHA-1, or PKCS#1 v1.5 in TLS 1.3")
@@ -61,7 +66,7 @@ def identity_of(flags: dict[str, Any]) -> Identity:
             ocsp=flags.get("ocsp-response"),
             scts=configured_scts(flags),
         )
-    return identity.replace(schemes=prefs or SIGN_BY_DEFAULT)
+    return identity.replace(schemes=prefs or by_default)
 
 
 def configured_scts(flags: dict[str, Any]) -> tuple[bytes, ...]:

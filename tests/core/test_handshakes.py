@@ -71,6 +71,16 @@ def test_every_group(house: House, group: int) -> None:
     assert client.info.group == group
 
 
+@pytest.mark.parametrize("group", [0x0201, 0x0202], ids=NamedGroup.name_of)
+def test_ml_kem_alone_for_those_who_name_it(house: House, group: int) -> None:
+    """CNSA 2.0 allows nothing beside it (draft-ietf-tls-mlkem); nobody else gets it by accident."""
+    assert group not in TLS13.groups
+    alone = TLS13.replace(groups=(group,))
+    (client, server), _ = shake(house.client(alone), house.servers(alone))
+    assert client.info.group == server.info.group == group
+    assert TLS13.replace(versions=(0x0304, 0x0303), groups=(group, 0x17)).groups12 == (0x17,)
+
+
 @pytest.mark.parametrize("suite", [*TLS13.suites, 0x1305], ids=CipherSuite.name_of)
 def test_every_suite_of_tls13(house: House, suite: int) -> None:
     only = TLS13.replace(cipher_suites=(suite,))

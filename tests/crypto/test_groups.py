@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.crypto.groups import GROUPS, Group
+from pellucid.crypto.groups import GROUPS, Group, Hybrid
 from pellucid.errors import PeerMisbehaved, Reason, UsageError
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import Alert, NamedGroup
 
 every_group = pytest.mark.parametrize("group", GROUPS.values(), ids=lambda group: group.name)
-HYBRIDS = [group for group in GROUPS.values() if group.kem]
+HYBRIDS = [group for group in GROUPS.values() if isinstance(group, Hybrid)]
 every_hybrid = pytest.mark.parametrize("group", HYBRIDS, ids=lambda group: group.name)
 
 

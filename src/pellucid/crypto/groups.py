@@ -1,5 +1,6 @@
 """Key exchange groups: (EC)DHE and its hybrids with ML-KEM. RFC 8446 sections 4.2.7, 4.2.8 and 7.4,
-RFC 7748 section 6, RFC 8422 sections 5.4 and 5.11, RFC 9954 and 10024 (the hybrids), FIPS 203.
+RFC 7748 section 6, RFC 8422 sections 5.4 and 5.11, RFC 9954 and 10024 (the hybrids), FIPS 203 and
+draft-ietf-tls-mlkem (ML-KEM alone).
 
 A client generates a share and, with the server's answer, finishes it. A server responds to a
 client's share in one step: for Diffie-Hellman it makes a share of its own, for ML-KEM it
@@ -216,7 +217,7 @@ class Weierstrass(Group):
 
 
 class MlKem:
-    """The ML-KEM half of a hybrid (FIPS 203). Not a group by itself."""
+    """ML-KEM (FIPS 203), for the groups made with it."""
 
     __slots__ = ("_private", "_public", "ciphertext_length", "key_length", "name")
 
@@ -254,6 +255,26 @@ class MlKem:
         if len(result) != KEM_SECRET + self.ciphertext_length:
             raise UsageError(Reason.APPLICATION_FAILED, f"the recorded {self.name} encapsulation is damaged")
         return result[KEM_SECRET:], result[:KEM_SECRET]
+
+
+class Kem(Group):
+    """ML-KEM alone (draft-ietf-tls-mlkem): for those whose rules allow no other, such as CNSA 2.0.
+
+    Nothing stands beside it if it falls. No policy has it unless it is named.
+    """
+
+    __slots__ = ("_kem",)
+
+    def __init__(self, code: int, name: str, kem: MlKem) -> None:
+        super().__init__(code, name, kem.key_length, kem.ciphertext_length, kem=True)
+        self._kem = kem
+
+    def generate(self, random: Random) -> PrivateShare:  # noqa: D102
+        key, decapsulate = self._kem.generate(random)
+        return PrivateShare(self, key, decapsulate)
+
+    def _respond(self, client_share: bytes, random: Random, hidden: Hidden | None) -> tuple[bytes, bytes]:
+        return self._kem.encapsulate(client_share, hidden)
 
 
 class Hybrid(Group):
@@ -322,5 +343,7 @@ GROUPS: dict[int, Group] = {
         X448,
         Hybrid(0x11EB, "SecP256r1MLKEM768", SECP256R1_GROUP, MLKEM768, kem_first=False),
         Hybrid(0x11ED, "SecP384r1MLKEM1024", SECP384R1_GROUP, MLKEM1024, kem_first=False),
+        Kem(0x0201, "MLKEM768", MLKEM768),
+        Kem(0x0202, "MLKEM1024", MLKEM1024),
     )
 }

@@ -211,7 +211,9 @@ class _Teller:
         secret = self._one_side("client", "shared_secret")
         if group and secret is not None:
             text = f"Its {group} private key and the server's public key make the shared secret."
-            if "MLKEM" in group:
+            if group.startswith("MLKEM"):
+                text = "The server made the shared secret, and sent it encapsulated to the client's key."
+            elif "MLKEM" in group:
                 text = (
                     "A hybrid: one half from the curve's two public keys, "
                     "the other sent by the server, encapsulated."

@@ -1,7 +1,7 @@
 """The server's first look at a ClientHello, which decides the version.
 
 RFC 8446 sections 4.1.1, 4.1.2, 4.2.1 and appendix D; RFC 7507 (fallback); RFC 6066 section 3 (names);
-RFC 7301 (ALPN).
+RFC 7301 (ALPN); RFC 9001 section 8.2 (QUIC's parameters are for QUIC).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def server(h: Handshake) -> Steps:
     h.write.protection = PlainSealing()
     h.client_random = hello.random
     h.conn.client_hello = hello  # type: ignore[attr-defined]
+    if X.quic_transport_parameters in hello.extensions:
+        refuse(Reason.QUIC_PARAMETERS)
     h.name = read_server_name(hello)
     h.facts["server_name"] = h.name
     if SelectConfig in h.config.ask:
@@ -100,6 +102,11 @@ def check_server_name(h: Handshake, config: ServerConfig) -> None:
         and not any(i.matches(h.name) for i in config.identities)
     ):
         refuse(Reason.UNRECOGNIZED_NAME, h.name or "no name was given")
+
+
+def acknowledges_name(h: Handshake, config: ServerConfig) -> bool:
+    """Whether an empty server_name goes back: never when a session is resumed (RFC 6066 section 3)."""
+    return h.name is not None and config.acknowledge_server_name and not h.facts.get("resumed")
 
 
 def ranked_suites(h: Handshake, config: ServerConfig, hello: ClientHello, *, tls13: bool) -> list[Suite]:

@@ -166,6 +166,7 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
 def answer_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite) -> ExtensionMap:
     """Our answers, in clear (RFC 5246 section 7.4.1.4)."""
     from pellucid.handshake.client13 import agree_on_size
+    from pellucid.handshake.server import acknowledges_name
 
     offered = hello.extensions
     found: ExtensionMap = {}
@@ -173,7 +174,7 @@ def answer_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, su
         found[X.renegotiation_info] = b"\0"
     if h.facts["extended_master_secret"]:
         found[X.extended_master_secret] = b""
-    if h.name is not None and not h.facts["resumed"]:
+    if acknowledges_name(h, config):
         found[X.server_name] = b""
     if X.ec_point_formats in offered and suite.kx.startswith("ECDHE"):
         found[X.ec_point_formats] = b"\x01\x00"

@@ -388,10 +388,11 @@ def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecre
 def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, *, early: bool) -> None:
     """Our answers to what needs no secrecy from the peer, but from everyone else (4.3.1)."""
     from pellucid.handshake.client13 import agree_on_size
+    from pellucid.handshake.server import acknowledges_name
 
     offered = hello.extensions
     found: ExtensionMap = {}
-    if h.name is not None:
+    if acknowledges_name(h, config):
         found[X.server_name] = b""
     if "alpn" in h.facts:
         name = h.facts["alpn"].encode("latin-1")
