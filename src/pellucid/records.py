@@ -484,13 +484,14 @@ class ReadHalf:
                 if self.skip and not self.skip_plain:
                     self.skip = 0  # the first record that opens ends the refused early data
             if self.note is not None:
-                wire = buffer[pos:stop]
+                # RFC 8446 5.2: what is protected looks like application data from outside.
+                sealed = kind == APPLICATION_DATA or protection.max_ciphertext != MAX_CIPHERTEXT_13
                 self.note(
                     "record",
                     sent=False,
-                    epoch=protection.epoch,
+                    epoch=protection.epoch if sealed else PLAIN,
                     content_type=opened[0],
-                    wire=wire,
+                    wire=buffer[pos:stop],
                     plaintext=opened[1],
                 )
             return opened

@@ -1,0 +1,404 @@
+"""A connection, read by somebody who only listens: from its bytes to a `Trace`.
+
+RFC 8446 sections 5 and 7, RFC 5246 sections 6 and 7.4.7.1. Whatever the listener holds keys for is
+opened by the same record protections that the connections use; the rest stays sealed, as it would
+for anybody. The trace is told from the client's place: what the client sent is `sent`. A listener sees
+what was chosen and from what, and not why; the decisions of such a trace say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pellucid.crypto.schedule12 import KeyBlock, master_secret
+from pellucid.crypto.schedule13 import TrafficSecret
+from pellucid.crypto.suites import SUITES, Suite, legacy_suites
+from pellucid.errors import Reason, TLSError
+from pellucid.glass.capture.keys import LABELS, KeyRing
+from pellucid.glass.capture.tcp import Conversation
+from pellucid.glass.decode import key_exchange_of
+from pellucid.glass.trace import Fact, Trace
+from pellucid.records import (
+    ALERT,
+    APPLICATION,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    EARLY,
+    HANDSHAKE,
+    HANDSHAKE_KEYS,
+    PLAIN,
+    Opening,
+    Opening12,
+    Opening13,
+)
+from pellucid.secret import Secret
+from pellucid.wire import messages as m
+from pellucid.wire.codepoints import Alert, HandshakeType
+from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.extensions import BODY
+
+_TLS13 = 0x0304
+_SEEN = "seen on the wire; only the two ends know by which rule"
+_FROM_LOG = "from the key log"
+_MOST = 1 << 14 | 1 << 11  # bytes of a protected record (RFC 5246 section 6.2.3)
+
+
+def listen(conversation: Conversation, ring: KeyRing) -> Trace | None:
+    """What a listener makes of `conversation`; None if it is no TLS.
+
+    Parameters:
+        conversation: of `conversations`.
+        ring: the keys that the listener holds; may be empty.
+    """
+    first = next((chunk.data for chunk in conversation.chunks if chunk.client), b"")
+    if len(first) < 2 or first[0] != HANDSHAKE or first[1] != 3:
+        return None
+    return _Listener(conversation, ring).trace
+
+
+class _Side:
+    """One direction: what is unread, and the keys that it is, and will be, written under."""
+
+    __slots__ = ("buffer", "epoch", "finished", "lost", "openings", "parts", "traffic")
+
+    def __init__(self) -> None:
+        self.buffer = b""
+        self.parts = b""  # of handshake messages
+        self.epoch = PLAIN
+        self.openings: list[Opening] = []
+        self.traffic: TrafficSecret | None = None  # the latest application secret
+        self.finished = False
+        self.lost = False  # what comes is no record
+
+    def open(self, kind: int, header: bytes, payload: bytes) -> tuple[int, bytes] | None:
+        """Type and content of a protected record; None without its key.
+
+        Each key is tried in its order, and those behind the one that fits are done with: so the changes
+        from early data to the handshake and on need no second look at the messages.
+        """
+        for at, opening in enumerate(self.openings):
+            try:
+                opened = opening.open(kind, header, payload)
+            except TLSError:
+                continue
+            if at:
+                del self.openings[:at]
+            self.epoch = opening.epoch
+            return opened
+        return None
+
+
+class _Listener:
+    """Makes the trace."""
+
+    def __init__(self, conversation: Conversation, ring: KeyRing) -> None:
+        self.ring = ring
+        self.trace = Trace()
+        self.trace.role = "client"
+        self.trace.started = conversation.chunks[0].at
+        self.sides = {True: _Side(), False: _Side()}
+        self.hello: m.ClientHello | None = None
+        self.server_hello: m.ServerHello | None = None
+        self.version = 0
+        self.suite: Suite | None = None
+        self.messages: list[bytes] = []  # of TLS 1.2, for the extended master secret
+        self.block: KeyBlock | None = None
+        self.now = 0.0
+        self.early_suite = _suite_to_come(conversation)
+        for chunk in conversation.chunks:
+            self.now = chunk.at - self.trace.started
+            side = self.sides[chunk.client]
+            side.buffer += chunk.data
+            for record in self._records(side):
+                self._record(chunk.client, *record)
+        self._ends(conversation)
+
+    def _note(self, kind: str, **fields: Any) -> None:
+        self.trace.facts.append(Fact(self.now, kind, fields))
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def _records(self, side: _Side) -> Iterator[tuple[bytes, bytes]]:
+        """The complete records in a side's buffer: header and payload."""
+        buffer, at = side.buffer, 0
+        while not side.lost and len(buffer) - at >= 5:
+            size = buffer[at + 3] << 8 | buffer[at + 4]
+            if not CHANGE_CIPHER_SPEC <= buffer[at] <= 24 or buffer[at + 1] != 3 or size > _MOST:
+                side.lost = True
+                break
+            if len(buffer) - at < 5 + size:
+                break
+            yield buffer[at : at + 5], buffer[at + 5 : at + 5 + size]
+            at += 5 + size
+        side.buffer = buffer[at:]
+
+    def _record(self, client: bool, header: bytes, payload: bytes) -> None:
+        side = self.sides[client]
+        kind = header[0]
+        sealed = kind == APPLICATION_DATA if self.version == _TLS13 or not self.version else side.epoch > 0
+        content: bytes | None = payload
+        if sealed:
+            opened = side.open(kind, header, payload)
+            kind, content = opened or (kind, None)
+        epoch = side.epoch if sealed else PLAIN
+        self._note(
+            "record", sent=client, epoch=epoch, content_type=kind, wire=header + payload, plaintext=content
+        )
+        if content is None:
+            return
+        if kind == HANDSHAKE:
+            self._handshake(client, epoch, content)
+        elif kind == CHANGE_CIPHER_SPEC:
+            self._note("ccs", sent=client)
+            if self.version and self.version != _TLS13:
+                self._change_keys(client)
+        elif kind == ALERT and len(content) == 2:
+            self._alert(client, *content)
+
+    def _handshake(self, client: bool, epoch: int, content: bytes) -> None:
+        side = self.sides[client]
+        side.parts += content
+        while len(side.parts) >= 4:
+            stop = 4 + int.from_bytes(side.parts[1:4], "big")
+            if len(side.parts) < stop:
+                return
+            raw, side.parts = side.parts[:stop], side.parts[stop:]
+            self._note("message", sent=client, epoch=epoch, type=raw[0], raw=raw)
+            self._message(client, raw)
+
+    def _message(self, client: bool, raw: bytes) -> None:
+        kind = raw[0]
+        self.messages.append(raw)
+        try:
+            if kind == HandshakeType.client_hello and client:
+                self.hello = m.ClientHello.decode(raw[4:])
+                self.trace.name = _server_name(self.hello)
+                self._early_keys()
+            elif kind == HandshakeType.server_hello and not client:
+                self._server_hello(m.ServerHello.decode(raw[4:]))
+        except TLSError:
+            return  # it is in the trace as it came
+        if kind == HandshakeType.client_key_exchange and client:
+            self._master(raw)
+        elif kind == HandshakeType.certificate_verify or kind == HandshakeType.server_key_exchange:
+            self._scheme(client, raw)
+        elif kind == HandshakeType.encrypted_extensions and not client:
+            self._alpn(m.EncryptedExtensions.decode(raw[4:]).extensions)
+        elif kind == HandshakeType.key_update:
+            self._update(client)
+        elif kind == HandshakeType.finished:
+            self.sides[client].finished = True
+            if all(side.finished for side in self.sides.values()):
+                self._note("state", what="handshake complete")
+
+    def _alert(self, client: bool, level: int, description: int) -> None:
+        self._note("alert", sent=client, level=level, description=description)
+        if description != Alert.close_notify and (level == 2 or self.version == _TLS13):
+            who = "client" if client else "server"
+            detail = f"the {who} sent the alert {Alert.name_of(description, 2)}"
+            self._note("error", reason=Reason.PEER_ALERT, detail=detail, local=client, alert=description)
+
+    def _ends(self, conversation: Conversation) -> None:
+        for name, count in conversation.gaps.items():
+            if count:
+                self._note("state", what=f"the capture lacks {count} bytes that the {name} sent")
+        for client, side in self.sides.items():
+            if side.lost:
+                who = "client" if client else "server"
+                self._note("state", what=f"what the {who} sent then is no TLS")
+
+    # -- what was negotiated -------------------------------------------------------------------------
+
+    def _server_hello(self, hello: m.ServerHello) -> None:
+        selected = hello.extensions.get(X.supported_versions)
+        self.version = int.from_bytes(selected, "big") if selected else hello.legacy_version
+        self.server_hello = hello
+        self.suite = (SUITES | legacy_suites()).get(hello.cipher_suite)
+        self._choices(hello)
+        if hello.random == m.RETRY_RANDOM or self.hello is None:
+            return
+        if self.version == _TLS13:
+            self._keys13()
+        else:
+            self._alpn(hello.extensions)
+
+    def _choices(self, hello: m.ServerHello) -> None:
+        asked = self.hello
+        if asked is None:
+            return
+        versions = _listed(asked, X.supported_versions) or (asked.legacy_version,)
+        self._decision("version", versions, self.version)
+        self._decision("cipher_suite", asked.cipher_suites, hello.cipher_suite)
+        share = hello.extensions.get(X.key_share)
+        if share is not None:
+            self._decision("group", _listed(asked, X.supported_groups), int.from_bytes(share[:2], "big"))
+
+    def _decision(self, what: str, offered: Any, chosen: Any) -> None:
+        self._note("decision", what=what, offered=tuple(offered), acceptable=(), chosen=chosen, rule=_SEEN)
+
+    def _scheme(self, client: bool, raw: bytes) -> None:
+        """The signature scheme stands in front of the signature; in TLS 1.2, behind the ECDH parameters."""
+        if self.hello is None or client:
+            return
+        offered = _listed(self.hello, X.signature_algorithms)
+        if raw[0] == HandshakeType.certificate_verify:
+            self._decision("signature_scheme", offered, int.from_bytes(raw[4:6], "big"))
+        elif self.suite is not None and key_exchange_of(self.suite.code) == "ECDHE":
+            at = 8 + raw[7]  # curve type, named curve, the point's length and the point
+            self._decision("group", _listed(self.hello, X.supported_groups), int.from_bytes(raw[5:7], "big"))
+            self._decision("signature_scheme", offered, int.from_bytes(raw[at : at + 2], "big"))
+
+    def _alpn(self, extensions: Any) -> None:
+        chosen = extensions.get(X.application_layer_protocol_negotiation)
+        if chosen is not None and self.hello is not None:
+            offered = self.hello.extensions.get(X.application_layer_protocol_negotiation, b"\0\0")
+            self._decision("alpn", _strings(offered[2:]), next(iter(_strings(chosen[2:])), b""))
+
+    # -- keys --------------------------------------------------------------------------------------
+
+    def _secret(self, name: str) -> Secret | None:
+        return None if self.hello is None else self.ring.secret(self.hello.random, name)
+
+    def _early_keys(self) -> None:
+        """Early data comes before the ServerHello that says its suite (RFC 8446 section 4.2.10)."""
+        secret, suite = self._secret("client_early_traffic_secret"), self.early_suite
+        if secret is not None and suite is not None and not self.sides[True].openings:
+            self._note("secret", name="client_early_traffic_secret", value=secret, how=_FROM_LOG, inputs={})
+            self._expect(True, suite, TrafficSecret(suite.hash, secret), EARLY)
+
+    def _keys13(self) -> None:
+        """RFC 8446 section 7.3: every key that the log has a secret for."""
+        suite = self.suite
+        if suite is None:
+            return
+        for name in LABELS:
+            secret = self._secret(name)
+            if secret is None or name in ("master_secret", "client_early_traffic_secret"):
+                continue
+            self._note("secret", name=name, value=secret, how=_FROM_LOG, inputs={})
+            if name != "exporter_master_secret":
+                epoch = HANDSHAKE_KEYS if "handshake" in name else APPLICATION
+                self._expect(name.startswith("client"), suite, TrafficSecret(suite.hash, secret), epoch)
+
+    def _expect(self, client: bool, suite: Suite, traffic: TrafficSecret, epoch: int) -> None:
+        if suite.aead is None:
+            return
+        side = self.sides[client]
+        key, iv = traffic.key_and_iv(suite.aead)
+        side.openings.append(Opening13(suite.aead, key, iv, epoch))
+        if epoch >= APPLICATION:
+            side.traffic = traffic
+        self._note("keys", sent=client, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
+
+    def _update(self, client: bool) -> None:
+        """RFC 8446 section 7.2: the next application traffic secret follows from the last."""
+        side = self.sides[client]
+        if side.traffic is not None and self.suite is not None:
+            self._expect(client, self.suite, side.traffic.next(), side.epoch + 1)
+
+    def _master(self, raw: bytes) -> None:
+        """TLS 1.2's master secret: from the key log, or by the server's RSA key."""
+        if self.hello is None or self.server_hello is None or self.suite is None:
+            return
+        known = self._secret("master_secret")
+        if known is not None or key_exchange_of(self.suite.code) != "RSA":
+            self._block(known)
+            return
+        for key in self.ring.private_keys:
+            # A wrong key gives random bytes (implicit rejection): the version in front tells them apart.
+            pre_master = self._decrypt(key, raw)
+            if pre_master is not None and pre_master[:2] == self.hello.legacy_version.to_bytes(2, "big"):
+                how = "RSAES-PKCS1-v1_5 decryption with the server's private key"
+                sealed = {"encrypted_pre_master_secret": raw[6:]}
+                self._note("secret", name="pre_master_secret", value=pre_master, how=how, inputs=sealed)
+                randoms = self.hello.random + self.server_hello.random
+                extended = X.extended_master_secret in self.server_hello.extensions
+                session_hash = self.suite.hash.new(b"".join(self.messages)).digest() if extended else None
+                self._block(master_secret(self.suite.hash, pre_master, randoms, session_hash, self._note))
+                return
+
+    @staticmethod
+    def _decrypt(key: Any, raw: bytes) -> Secret | None:
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
+        try:
+            pre_master = Secret(key.decrypt(raw[6:], PKCS1v15()))
+        except ValueError:
+            return None
+        return pre_master if len(pre_master) == 48 else None
+
+    def _block(self, master: Secret | None) -> None:
+        if master is None or self.hello is None or self.server_hello is None or self.suite is None:
+            return
+        if not any(fact.fields["name"] == "master_secret" for fact in self.trace.of("secret")):
+            self._note("secret", name="master_secret", value=master, how=_FROM_LOG, inputs={})
+        randoms = self.hello.random + self.server_hello.random
+        self.block = KeyBlock(self.suite, master, randoms, self._note)
+
+    def _change_keys(self, client: bool) -> None:
+        """RFC 5246 section 7.1: what this side sends from now on is protected."""
+        side, suite = self.sides[client], self.suite
+        side.epoch = 1
+        if self.block is None:  # a resumption has no ClientKeyExchange: only the key log knows its secret
+            self._block(self._secret("master_secret"))
+        block = self.block
+        if block is None or suite is None:
+            return
+        key, iv = (block.client_key, block.client_iv) if client else (block.server_key, block.server_iv)
+        if suite.aead is not None:
+            side.openings = [Opening12(suite, suite.aead, key, iv)]
+        else:
+            from pellucid.legacy.protection import OpeningCbc
+
+            mac = block.client_mac_key if client else block.server_mac_key
+            etm = self.server_hello is not None and X.encrypt_then_mac in self.server_hello.extensions
+            side.openings = [OpeningCbc(suite.cbc, key, mac, etm)]  # type: ignore[arg-type]
+        self._note("keys", sent=client, epoch=1, suite=suite.code, key=key, iv=iv)
+
+
+def _suite_to_come(conversation: Conversation) -> Suite | None:
+    """The suite of the ServerHello that stands in the clear further on; None if there is none."""
+    said = b"".join(chunk.data for chunk in conversation.chunks if not chunk.client)
+    parts, at = b"", 0
+    while said[at : at + 1] in (b"\x16", b"\x14") and len(said) >= at + 5:
+        stop = at + 5 + int.from_bytes(said[at + 3 : at + 5], "big")
+        parts += said[at + 5 : stop] if said[at] == HANDSHAKE else b""
+        at = stop
+    while len(parts) >= 4 and parts[0] == HandshakeType.server_hello:
+        stop = 4 + int.from_bytes(parts[1:4], "big")
+        try:
+            hello = m.ServerHello.decode(parts[4:stop])
+        except TLSError:
+            return None
+        if hello.random != m.RETRY_RANDOM:
+            return SUITES.get(hello.cipher_suite)
+        parts = parts[stop:]
+    return None
+
+
+def _server_name(hello: m.ClientHello) -> str | None:
+    """RFC 6066 section 3: the first name is the only one."""
+    raw = hello.extensions.get(X.server_name)
+    return None if raw is None or len(raw) < 6 else raw[5:].decode("ascii", "replace")
+
+
+def _listed(hello: m.ClientHello, kind: int) -> tuple[int, ...]:
+    """The values of an extension that holds one list of 16-bit numbers."""
+    raw = hello.extensions.get(kind)
+    form = BODY.get((kind, "CH"))
+    if raw is None or form is None:
+        return ()
+    try:
+        body = form.decode(raw)
+    except TLSError:
+        return ()
+    return tuple(getattr(body, next(iter(form.fields))))
+
+
+def _strings(data: bytes) -> Iterator[bytes]:
+    """RFC 7301 section 3.1: each name behind its length in one byte."""
+    at = 0
+    while at < len(data):
+        yield data[at + 1 : at + 1 + data[at]]
+        at += 1 + data[at]
