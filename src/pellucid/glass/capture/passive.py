@@ -253,7 +253,7 @@ class _Listener:
         chosen = extensions.get(X.application_layer_protocol_negotiation)
         if chosen is not None and self.hello is not None:
             offered = self.hello.extensions.get(X.application_layer_protocol_negotiation, b"\0\0")
-            self._decision("alpn", _strings(offered[2:]), next(iter(_strings(chosen[2:])), b""))
+            self._decision("alpn", _strings(offered[2:]), next(iter(_strings(chosen[2:])), ""))
 
     # -- keys --------------------------------------------------------------------------------------
 
@@ -396,9 +396,9 @@ def _listed(hello: m.ClientHello, kind: int) -> tuple[int, ...]:
     return tuple(getattr(body, next(iter(form.fields))))
 
 
-def _strings(data: bytes) -> Iterator[bytes]:
+def _strings(data: bytes) -> Iterator[str]:
     """RFC 7301 section 3.1: each name behind its length in one byte."""
     at = 0
     while at < len(data):
-        yield data[at + 1 : at + 1 + data[at]]
+        yield data[at + 1 : at + 1 + data[at]].decode("latin-1")
         at += 1 + data[at]
