@@ -25,6 +25,7 @@ wanted=(
     /usr/bin/cc:gcc
     /usr/bin/unshare:util-linux
     /usr/bin/npm:npm
+    /usr/bin/tshark:tshark
 )
 if [ "${1:-}" = --all ]; then
     wanted+=(/usr/bin/chromium:chromium /usr/bin/firefox-esr:firefox-esr)
