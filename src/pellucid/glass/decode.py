@@ -23,6 +23,8 @@ from pellucid.wire.language import Struct
 
 _VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 
+_RAW_PUBLIC_KEY = b"\x02"
+
 _PLACE = {
     HandshakeType.client_hello: "CH",
     HandshakeType.encrypted_extensions: "EE",
@@ -88,6 +90,7 @@ class Reader:
         self.trace = trace
         self.version = 0
         self.suite = 0
+        self.raw_keys: frozenset[str] = frozenset()  # who shows a raw public key in TLS 1.2 (RFC 7250)
         self._hellos()
 
     @property
@@ -105,22 +108,48 @@ class Reader:
             selected = hello.extensions.get(ExtensionType.supported_versions)
             self.version = int.from_bytes(selected, "big") if selected else hello.legacy_version
             self.suite = hello.cipher_suite
+            sides = {
+                "server": ExtensionType.server_certificate_type,
+                "client": ExtensionType.client_certificate_type,
+            }
+            raw = {side for side, kind in sides.items() if hello.extensions.get(kind) == _RAW_PUBLIC_KEY}
+            self.raw_keys = frozenset(raw)
 
     def message(self, fact: Fact) -> Message:
         """Decode one "message" fact."""
         sent, kind, raw = fact.fields["sent"], fact.fields["type"], fact.fields["raw"]
         other = {"client": "server", "server": "client"}
         sender = self.trace.role if sent else other[self.trace.role]
-        form = self._form(kind)
+        form = self._form(kind, sender)
         body = None if form is None else _decode(form, raw)
         name = _camel(HandshakeType.name_of(kind, 2))
         if isinstance(body, m.ServerHello) and body.random == m.RETRY_RANDOM:
             name = "HelloRetryRequest"
         return Message(fact, sender, name, body)
 
-    def _form(self, kind: int) -> type[m.HandshakeMessage] | None:
+    def form(self, message: Message) -> type[m.HandshakeMessage] | None:
+        """The declaration that `message` is read by; None for a type that this version does not know."""
+        return self._form(message.type, message.sender)
+
+    def trouble(self, message: Message) -> str:
+        """Why a message cannot be read, in the decoder's words; "" where it can."""
+        form = self._form(message.type, message.sender)
+        if form is None:
+            return f"{self._version_name()} knows no such message"
+        try:
+            form.decode(message.raw[4:])
+        except TLSError as error:
+            return error.detail or error.reason.sentence
+        return ""
+
+    def _version_name(self) -> str:
+        return version_name(self.version) if self.version else "TLS"
+
+    def _form(self, kind: int, sender: str) -> type[m.HandshakeMessage] | None:
         if self.version == ProtocolVersion.TLS_1_3:
             return m.MESSAGES_13.get(kind)
+        if kind == HandshakeType.certificate and sender in self.raw_keys:
+            return m.RawPublicKey12
         if kind == HandshakeType.server_key_exchange:
             return _SERVER_KEY_EXCHANGE.get(self.key_exchange, m.ServerKeyExchange)
         if kind == HandshakeType.client_key_exchange:
@@ -132,12 +161,16 @@ class Reader:
         raw = message.body.extensions.get(kind) if message.body is not None else None
         if raw is None:
             return None
-        place = _PLACE.get(message.type)  # type: ignore[call-overload]
+        form = self.extension_form(message, kind)
+        return None if form is None else _decode_struct(form, raw)
+
+    def extension_form(self, message: Message, kind: int, place: str | None = None) -> type[Struct] | None:
+        """The declaration of an extension's content in this message; `place` is a column of `BODY`."""
+        place = place or _PLACE.get(message.type)  # type: ignore[call-overload]
         if message.type == HandshakeType.server_hello:
             retry = message.name == "HelloRetryRequest"
             place = HRR if retry else "SH" if self.version == ProtocolVersion.TLS_1_3 else SH12
-        form = BODY.get((kind, place)) if place else None
-        return None if form is None else _decode_struct(form, raw)
+        return BODY.get((kind, place)) if place else None
 
 
 def _decode(form: type[m.HandshakeMessage], raw: bytes) -> Any:
@@ -171,6 +204,8 @@ def chain_of(message: Message) -> tuple[bytes, ...]:
         return tuple(entry.cert_data for entry in body.certificate_list)
     if isinstance(body, m.Certificate12):
         return tuple(body.certificate_list)
+    if isinstance(body, m.RawPublicKey12):
+        return (body.subject_public_key_info,) if body.subject_public_key_info else ()
     return ()
 
 

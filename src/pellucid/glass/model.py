@@ -16,6 +16,7 @@ from pellucid.glass.show import Row
 from pellucid.glass.words import TITLES, Change
 
 APPLICATION_DATA = "application data"
+EARLY_DATA = "early data"
 
 
 class Arrow(NamedTuple):
@@ -70,7 +71,7 @@ class Step:
         messages: list[dict[str, Any]] = []
         data: list[dict[str, Any]] = []
         for item in self.items:
-            if isinstance(item, Arrow) and item.name == APPLICATION_DATA:
+            if isinstance(item, Arrow) and item.name in (APPLICATION_DATA, EARLY_DATA):
                 said = {row.key: show.plain(row.value, secrets=secrets) for row in item.rows}
                 data.append({"from": item.sender, "bytes": item.size, **said})
                 continue

@@ -56,7 +56,7 @@ def of_message(reader: Reader, message: Message) -> tuple[Row, ...]:
             return tuple(_client_hello(reader, message))
         case m.ServerHello():
             return tuple(_server_hello(reader, message))
-        case m.Certificate() | m.Certificate12() | m.CompressedCertificate():
+        case m.Certificate() | m.Certificate12() | m.RawPublicKey12() | m.CompressedCertificate():
             return tuple(chain([message])) or (Row("certificate", "none"),)
         case m.EncryptedExtensions():
             return tuple(_extensions(reader, message))

@@ -11,7 +11,7 @@ from pellucid.errors import Reason
 from pellucid.glass import rows
 from pellucid.glass.decode import Message, Reader, version_name
 from pellucid.glass.failure import explain
-from pellucid.glass.model import APPLICATION_DATA, Arrow, Both, Box, Mark, Step, Story
+from pellucid.glass.model import APPLICATION_DATA, EARLY_DATA, Arrow, Both, Box, Mark, Step, Story
 from pellucid.glass.show import Row, Said, listing
 from pellucid.glass.trace import Fact, Hidden, Trace
 from pellucid.glass.words import CHANGES, ORDER, STEPS, TAUGHT
@@ -135,6 +135,14 @@ class _Teller:
         for message in self.messages:
             if message.type == T.client_hello or message.name == "HelloRetryRequest":
                 step.items.append(self._arrow(message))
+        early = [fact for fact in self.main.of("record") if self._is_early(fact)]
+        for fact in early[:_SHOWN]:
+            step.items.append(_data_arrow("client", fact)._replace(name=EARLY_DATA))
+
+    def _is_early(self, fact: Fact) -> bool:
+        """Whether a record holds 0-RTT data (RFC 8446 section 2.3)."""
+        data = fact.fields["content_type"] == ContentType.application_data
+        return data and fact.fields["epoch"] == 1 and self.reader.version != 0x0303
 
     def _answer(self, step: Step) -> None:
         hello = self._server_hello()
@@ -373,7 +381,7 @@ class _Teller:
             elif fact.kind == "alert":
                 if fact.fields["description"] == Alert.close_notify:
                     step.items.append(Arrow(sender, "Alert: close_notify", 2, True))
-            elif fact.fields["content_type"] == ContentType.application_data:
+            elif fact.fields["content_type"] == ContentType.application_data and not self._is_early(fact):
                 shown += 1
                 if shown <= _SHOWN:
                     step.items.append(_data_arrow(sender, fact))
