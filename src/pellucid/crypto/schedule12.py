@@ -6,8 +6,6 @@ RFC 5246 sections 5, 6.3, 8.1 and 7.4.9; RFC 7627 section 4 (extended master sec
 
 from __future__ import annotations
 
-import hmac
-
 from pellucid.crypto.schedule13 import Note
 from pellucid.crypto.suites import Hash, Suite
 from pellucid.secret import Secret
@@ -19,16 +17,12 @@ VERIFY_DATA_LENGTH = 12
 def prf(hash: Hash, secret: bytes, label: bytes, seed: bytes, length: int) -> Secret:
     """PRF(secret, label, seed) = P_hash(secret, label + seed) (RFC 5246 section 5): `length` bytes."""
     seed = label + seed
-    keyed = hmac.new(secret, digestmod=hash.name)
-    output = b""
-    a = seed
+    mac = hash.mac
+    a = mac(secret, seed)
+    output = mac(secret, a + seed)
     while len(output) < length:
-        step = keyed.copy()
-        step.update(a)
-        a = step.digest()
-        step = keyed.copy()
-        step.update(a + seed)
-        output += step.digest()
+        a = mac(secret, a)
+        output += mac(secret, a + seed)
     return Secret(output[:length])
 
 

@@ -12,7 +12,9 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from pellucid.errors import Reason, UsageError
 from pellucid.limits import MAX_RECORDS_CCM, MAX_RECORDS_CHACHA, MAX_RECORDS_GCM
@@ -20,6 +22,9 @@ from pellucid.wire.codepoints import CipherSuite
 
 if TYPE_CHECKING:
     from pellucid.legacy.suites import Cbc
+
+
+_ALGORITHMS = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384()}
 
 
 class Hash:
@@ -35,13 +40,28 @@ class Hash:
     48
     """
 
-    __slots__ = ("empty", "length", "name", "new")
+    __slots__ = ("_algorithm", "empty", "length", "name", "new")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.new: Callable[..., hashlib._Hash] = getattr(hashlib, name)
         self.empty: bytes = self.new().digest()
         self.length = len(self.empty)
+        self._algorithm = _ALGORITHMS[name]
+
+    def keyed(self, key: bytes) -> HMAC:
+        """HMAC (RFC 2104) under `key`, for several messages: copy it for each.
+
+        `cryptography`'s costs half of what the standard `hmac` does in the midst of a handshake (and
+        a third where it is copied): its OpenSSL need not look the algorithm up again each time.
+        """
+        return HMAC(key, self._algorithm)
+
+    def mac(self, key: bytes, data: bytes) -> bytes:
+        """HMAC (RFC 2104) of one message."""
+        context = HMAC(key, self._algorithm)
+        context.update(data)
+        return context.finalize()
 
     def __repr__(self) -> str:
         return f"<Hash {self.name}>"
