@@ -726,12 +726,15 @@ class ServerConnection(Connection):
         self._ccs_allowed = config.stateless_retry  # RFC 8446 4.2.2: we may have forgotten the first hello
         self._begin(server(Handshake(self, config, None)))
 
-    def request_certificate(self) -> None:
+    def request_certificate(self, *, required: bool | None = None) -> None:
         """Ask for the client's certificate now (RFC 8446 section 4.6.2).
+
+        Parameters:
+            required: whether a client without one is refused; None: as `client_auth` says.
 
         Raises:
             UsageError: the client did not offer it, or the configuration did not prepare it.
         """
         from pellucid.handshake.post import request_certificate
 
-        request_certificate(self)
+        request_certificate(self, required=required)

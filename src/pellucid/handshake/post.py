@@ -247,23 +247,25 @@ def context_of(h: Handshake, request: bytes) -> Handshake:
     return later
 
 
-def request_certificate(conn: Connection) -> None:
-    """Server: ask for the client's certificate now."""
+def request_certificate(conn: Connection, *, required: bool | None = None) -> None:
+    """Server: ask for the client's certificate now; None leaves it to the configuration who needs one."""
     h: Handshake | None = conn._pha
     if h is None or conn._steps is not None:
         raise UsageError(
             Reason.NOT_CONNECTED, "post-handshake authentication was not agreed on, or is under way"
         )
-    conn._begin(await_certificate(h))
+    conn._begin(await_certificate(h, required))
 
 
-def await_certificate(h: Handshake) -> Any:
+def await_certificate(h: Handshake, required: bool | None) -> Any:
     """Server: CertificateRequest, then the client's answer."""
     from pellucid.handshake.server13 import EXPECT_FINISHED, client_authentication, send_certificate_request
 
     config, conn = h.config, h.conn
     if not isinstance(config, ServerConfig) or conn._read_secret is None:
         raise UsageError(Reason.INTERNAL)
+    if required is not None:
+        config = config.replace(client_auth="require" if required else "request")
     context = config.random(16)
     later = context_of(h, b"")
     before = later.write.protection.epoch

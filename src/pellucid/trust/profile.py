@@ -300,7 +300,12 @@ def root_fault(root: x509.Certificate) -> Fault | None:
 
 
 def policies(
-    profile: str, wanted: x509.ObjectIdentifier, use: str, is_anchor: Callable[[x509.Certificate], bool]
+    profile: str,
+    wanted: x509.ObjectIdentifier,
+    use: str,
+    is_anchor: Callable[[x509.Certificate], bool],
+    *,
+    named: bool = True,
 ) -> tuple[ExtensionPolicy, ExtensionPolicy]:
     """The extension policies (leaf, authority) of a profile.
 
@@ -309,6 +314,7 @@ def policies(
         wanted: the extended key usage: `SERVER` or `CLIENT`.
         use: "sign" or "encipher".
         is_anchor: whether a certificate is itself one of the anchors.
+        named: whether a server's certificate must have a subjectAltName.
     """
     agnostic = Criticality.AGNOSTIC
     strict = profile == WEBPKI
@@ -340,7 +346,7 @@ def policies(
         return leaf, ca.may_be_present(x509.SubjectKeyIdentifier, Criticality.NON_CRITICAL, ca_ski)
     leaf = leaf.may_be_present(x509.BasicConstraints, agnostic, constraints)
     leaf = leaf.require_not_present(x509.NameConstraints)
-    if wanted == SERVER:
+    if wanted == SERVER and named:
         leaf = leaf.require_present(x509.SubjectAlternativeName, agnostic, None)
     ca = ca.require_present(x509.BasicConstraints, agnostic, None)
     ca = ca.may_be_present(x509.KeyUsage, agnostic, ca_usage)

@@ -164,7 +164,7 @@ class Trust:
         self._set_aside: tuple[tuple[x509.Certificate, Fault], ...] = ()
         self._store: Store | None = None
         self._fingerprint: bytes | None = None
-        self._builders: dict[tuple[x509.ObjectIdentifier, str], PolicyBuilder] = {}
+        self._builders: dict[tuple[x509.ObjectIdentifier, str, bool], PolicyBuilder] = {}
         self.profile = profile
         self.label = label
         self.vetted = vetted
@@ -326,7 +326,7 @@ class Trust:
         if usage not in (SIGN, ENCIPHER):
             raise UsageError(Reason.BAD_CONFIG, f"{usage!r} is no usage: there are 'sign' and 'encipher'")
         question = Question(self.profile, name, now, SERVER, usage, self.vetted)
-        builder = self._builders.get((SERVER, usage)) or self._builder(SERVER, usage)
+        builder = self._builders.get((SERVER, usage, True)) or self._builder(SERVER, usage)
         try:
             path: Sequence[x509.Certificate] = (
                 builder.time(question.moment).build_server_verifier(subject).verify(leaf, others)
@@ -359,14 +359,43 @@ class Trust:
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
         question = Question(self.profile, None, now, CLIENT, SIGN)
-        builder = self._builders.get((CLIENT, SIGN)) or self._builder(CLIENT, SIGN)
-        try:
-            path: Sequence[x509.Certificate] = (
-                builder.time(question.moment).build_client_verifier().verify(leaf, others).chain
-            )
-        except VerificationError as error:
-            path = self._second_look(peer, leaf, others, question, error, note)
-        return self._conclude(path, peer, leaf, question, ocsp, False, note)
+        return self._verify_unnamed(peer, leaf, others, question, ocsp, False, note)
+
+    def verify_server_path(
+        self,
+        chain: Sequence[bytes],
+        now: float,
+        *,
+        usage: str = SIGN,
+        ocsp: bytes | None = None,
+        stapling_asked: bool = False,
+        note: Note | None = None,
+    ) -> Verified:
+        """Believe that a server's chain leads to an anchor, for whatever names it is.
+
+        Not enough to know whom one talks to: the caller compares the names by rules of its own
+        (`pellucid.compat.ssl` does, as OpenSSL does), or does not care for them.
+
+        Args:
+            chain: the certificates as sent, DER, leaf first.
+            now: seconds since 1970.
+            usage, ocsp, stapling_asked, note: as for `verify_server`.
+
+        Raises:
+            CertificateRefused: with the reason, in words for the user.
+
+        >>> from pellucid.trust.authority import Authority
+        >>> authority = Authority.create()
+        >>> proof = authority.trust().verify_server_path(authority.issue("a.test").chain, time.time())
+        >>> len(proof.path)
+        2
+        """
+        peer = tuple(chain)
+        leaf, others = _parse(peer)
+        if self.profile == "insecure":
+            return self._believe_anyway(peer, leaf, note)
+        question = Question(self.profile, None, now, SERVER, usage, self.vetted)
+        return self._verify_unnamed(peer, leaf, others, question, ocsp, stapling_asked, note)
 
     def __repr__(self) -> str:
         return f"<Trust in {self.label} ({self.profile})>"
@@ -388,17 +417,40 @@ class Trust:
             self._store = Store(usable or [anchor for anchor, _ in aside])
         return self._store
 
-    def _builder(self, wanted: x509.ObjectIdentifier, use: str) -> PolicyBuilder:
+    def _builder(self, wanted: x509.ObjectIdentifier, use: str, named: bool = True) -> PolicyBuilder:
         anchors = frozenset(self.anchors)
-        leaf_policy, ca_policy = policies(self.profile, wanted, use, anchors.__contains__)
+        is_anchor = anchors.__contains__
+        leaf_policy, ca_policy = policies(self.profile, wanted, use, is_anchor, named=named)
         builder = (
             PolicyBuilder()
             .store(self._stored())
             .max_chain_depth(self.max_intermediates)
             .extension_policies(ee_policy=leaf_policy, ca_policy=ca_policy)
         )
-        self._builders[wanted, use] = builder
+        self._builders[wanted, use, named] = builder
         return builder
+
+    def _verify_unnamed(
+        self,
+        peer: tuple[bytes, ...],
+        leaf: x509.Certificate,
+        others: list[x509.Certificate],
+        question: Question,
+        ocsp: bytes | None,
+        stapling_asked: bool,
+        note: Note | None,
+    ) -> Verified:
+        """The path alone. What purpose it must have is in our own extension policies."""
+        kind = question.wanted, question.use, False
+        path: Sequence[x509.Certificate]
+        try:
+            if not self.anchors:
+                raise VerificationError("nobody is trusted")
+            builder = self._builders.get(kind) or self._builder(*kind)
+            path = builder.time(question.moment).build_client_verifier().verify(leaf, others).chain
+        except VerificationError as error:
+            path = self._second_look(peer, leaf, others, question, error, note)
+        return self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
 
     def _conclude(
         self,

@@ -1,0 +1,1 @@
+"""pellucid behind the interfaces of others: the standard library's `ssl` (`pellucid.compat.ssl`)."""

@@ -1,0 +1,175 @@
+"""What a connection asks, and how a context answers: who is believed, which certificate, which key.
+
+RFC 8446 sections 4.4.2.4 (verification), 4.2.11 (pre-shared keys); RFC 6066 section 3 (server names);
+RFC 7301 section 3.2 (ALPN, where OpenSSL's users go on without a protocol if none is shared).
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import types
+from typing import Any
+
+from pellucid.compat.judgement import Judge, refusing_proxies, usage_of
+from pellucid.compat.settings import client_config, client_psks, server_config, server_psk, settings_of
+from pellucid.config import ClientConfig, Config, Policy, ServerConfig
+from pellucid.errors import PeerMisbehaved, Reason, TLSError
+from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.messages import ClientHello
+
+
+class CallbackFailed(PeerMisbehaved):
+    """An application's callback refused the client, with the alert of its choice."""
+
+
+class Answers:
+    """The part of the low-level object that knows the context's answers."""
+
+    _context: Any
+    _conn: Any
+    _session: Any
+    owner: Any
+    server_side: bool
+    server_hostname: str | None
+
+    def _prepare(self, context: Any) -> None:
+        """Keep the settings of this moment: `set_alpn_protocols` may be called again for another."""
+        self._config: Config | None = None
+        self._judge: Judge | None = None
+        self._unusable: TLSError | None = None
+        self._verifies = context.verify_mode != ssl.CERT_NONE
+        self._requires = context.verify_mode == ssl.CERT_REQUIRED
+        refusing_proxies(int(context.verify_flags))
+        try:
+            make = server_config if self.server_side else client_config
+            self._config, self._judge = make(context)
+        except TLSError as error:
+            self._unusable = error
+
+    def _configuration(self) -> Any:
+        """The configuration, with what belongs to this connection alone."""
+        config = self._config
+        if config is None:
+            raise self._unusable or TLSError(Reason.INTERNAL)
+        if isinstance(config, ClientConfig):
+            changes: dict[str, Any] = {}
+            if self._session is not None and self._session.resumable is not None:
+                changes["sessions"] = (self._session.resumable,)
+            psks = client_psks(settings_of(self._context))
+            if psks:
+                changes["psks"] = psks
+            if changes:
+                config = config.replace(**changes)
+        self._config = config
+        return config
+
+    @property
+    def _policy(self) -> Policy:
+        return self._config.policy if self._config is not None else Policy()
+
+    def _count(self, what: str) -> None:
+        settings_of(self._context).statistics[what] += 1
+
+    def _answer(self, request: Request) -> Any:
+        if isinstance(request, VerifyPeer):
+            return self._verify(request)
+        if isinstance(request, SelectConfig):
+            return self._select(request)
+        if isinstance(request, FindPsk):
+            return server_psk(settings_of(self._context), request.identities[0])
+        raise TLSError(Reason.INTERNAL, f"nobody answers {type(request).__name__}")
+
+    # -- VerifyPeer --------------------------------------------------------------------------------
+
+    def _verify(self, request: VerifyPeer) -> Any:
+        judge, note = self._judge, self._conn._note
+        if judge is None:
+            raise TLSError(Reason.INTERNAL, "nobody verifies")
+        try:
+            if self.server_side:
+                return judge.client(request.chain, note)
+            usage = usage_of(self._conn._facts.get("cipher_suite", 0))
+            return judge.server(request.chain, self.server_hostname, usage, note)
+        except TLSError as error:
+            request.fail(error)
+
+    # -- SelectConfig ------------------------------------------------------------------------------
+
+    def _select(self, request: SelectConfig) -> ServerConfig:
+        """The configuration for this ClientHello: the certificate by name, ALPN, keys, client's turn."""
+        if not isinstance(self._config, ServerConfig):
+            raise TLSError(Reason.INTERNAL, "no server")
+        before = self._context
+        self._call_back(request)
+        config = self._config
+        changes: dict[str, Any] = {}
+        if self._context is not before:
+            other, _ = server_config(self._context)
+            changes["identities"] = other.identities
+            changes["alpn"] = other.alpn
+        hello = request.client_hello
+        alpn = changes.get("alpn", config.alpn)
+        if alpn and not shares_protocol(hello, alpn):
+            changes["alpn"] = ()
+        if config.post_handshake_auth and speaks_tls13(hello, config):
+            changes["client_auth"] = "none"  # its turn comes after the handshake
+        psks = self._offered_psks(hello)
+        if psks:
+            changes["psks"] = psks
+        if changes:
+            config = config.replace(**changes)
+        self._config = config
+        return config
+
+    def _call_back(self, request: SelectConfig) -> None:
+        """`sni_callback(owner, name, context)`: None to go on, or the number of an alert."""
+        callback = getattr(self._context, "sni_callback", None)
+        if callback is None:
+            return
+        try:
+            result = callback(self.owner, request.server_name, self._context)
+        except Exception as error:
+            unraisable(error, callback)
+            request.fail(CallbackFailed(Reason.APPLICATION_FAILED, "sni_callback raised", alert=40))
+            return
+        if result is None:
+            return
+        if not isinstance(result, int):
+            unraisable(TypeError(f"sni_callback returned {type(result).__name__}, not int"), callback)
+            request.fail(CallbackFailed(Reason.APPLICATION_FAILED, "sni_callback's result", alert=80))
+        request.fail(CallbackFailed(Reason.REFUSED_BY_APPLICATION, "sni_callback", alert=int(result)))
+
+    def _offered_psks(self, hello: ClientHello) -> tuple[Any, ...]:
+        body = hello.extensions.get(X.pre_shared_key)
+        settings = settings_of(self._context)
+        if body is None or settings.psk_server is None:
+            return ()
+        named = (one.identity for one in ext.OfferedPsks.decode(body).identities[:4])
+        found = (server_psk(settings, identity) for identity in named)
+        return tuple(psk for psk in found if psk is not None)
+
+
+def shares_protocol(hello: ClientHello, alpn: tuple[str, ...]) -> bool:
+    """Whether the client offers one of our protocols, or none at all."""
+    body = hello.extensions.get(X.application_layer_protocol_negotiation)
+    if body is None:
+        return True
+    offered = ext.ProtocolNames.decode(body).protocol_name_list
+    return any(name.encode("latin-1") in offered for name in alpn)
+
+
+def speaks_tls13(hello: ClientHello, config: ServerConfig) -> bool:
+    """Whether TLS 1.3 will be chosen."""
+    body = hello.extensions.get(X.supported_versions)
+    return body is not None and config.policy.tls13 and 0x0304 in ext.SupportedVersions.decode(body).versions
+
+
+def unraisable(error: BaseException, where: Any) -> None:
+    """Tell `sys.unraisablehook` of an exception that cannot be raised where it happened."""
+    hint = types.SimpleNamespace(
+        exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=None, object=where
+    )
+    sys.unraisablehook(hint)

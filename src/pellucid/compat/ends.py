@@ -1,0 +1,118 @@
+"""The two transports of the low-level object: a pair of `ssl.MemoryBIO`, and a socket.
+
+No RFC. Neither takes more than it was asked for: a record's header, then its body.
+"""
+
+from __future__ import annotations
+
+import _socket
+import select
+import ssl
+import time
+import weakref
+from typing import Any
+
+from pellucid.compat.failures import plain, want_read, want_write
+from pellucid.compat.lowlevel import LowLevel
+
+
+class BioEnd(LowLevel):
+    """Between two memory buffers: what asyncio, uvloop, trio and anyio drive.
+
+    Parameters:
+        context, server_side, server_hostname, owner, session: see `LowLevel`.
+        incoming, outgoing: `ssl.MemoryBIO`.
+    """
+
+    def __init__(
+        self,
+        context: Any,
+        incoming: Any,
+        outgoing: Any,
+        server_side: bool,
+        server_hostname: str | None,
+        *,
+        owner: Any,
+        session: Any,
+    ) -> None:
+        for bio in (incoming, outgoing):
+            if not isinstance(bio, ssl.MemoryBIO):
+                raise TypeError(f"a MemoryBIO is needed, not {type(bio).__name__}")
+        super().__init__(context, server_side, server_hostname, owner=owner, session=session)
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    def _receive(self, size: int) -> bytes:
+        data: bytes = self._incoming.read(size)
+        if not data and not self._incoming.eof:
+            raise want_read()
+        return data
+
+    def _transmit(self, data: bytes | memoryview) -> int:
+        return int(self._outgoing.write(data))
+
+
+class SocketEnd(LowLevel):
+    """On a connected socket, with its timeout.
+
+    Parameters:
+        context, server_side, server_hostname, owner, session: see `LowLevel`.
+        sock: the socket, usually the `SSLSocket` itself, whose plain `recv` and `send` are called;
+            it is held weakly.
+    """
+
+    def __init__(
+        self,
+        context: Any,
+        sock: Any,
+        server_side: bool,
+        server_hostname: str | None,
+        *,
+        owner: Any,
+        session: Any,
+    ) -> None:
+        super().__init__(context, server_side, server_hostname, owner=owner, session=session)
+        self._sock = weakref.ref(sock)
+        plain_socket = isinstance(sock, _socket.socket)
+        kind: Any = _socket.socket if plain_socket else type(sock)
+        self._recv, self._send = kind.recv, kind.send
+        self._deadline: float | None = None
+
+    def _socket(self) -> Any:
+        sock = self._sock()
+        if sock is None or sock.fileno() < 0:
+            raise plain("Underlying socket connection gone", number=5)
+        return sock
+
+    def _begin(self) -> None:
+        timeout = self._socket().gettimeout()
+        self._deadline = time.monotonic() + timeout if timeout else None
+
+    def _in_time(self) -> None:
+        """The timeout is the operation's, not that of each of its system calls."""
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise TimeoutError("The TLS operation timed out")
+
+    def _receive(self, size: int) -> bytes:
+        sock = self._socket()
+        self._in_time()
+        try:
+            data: bytes = self._recv(sock, size)
+        except BlockingIOError:
+            raise want_read() from None
+        return data
+
+    def _transmit(self, data: bytes | memoryview) -> int:
+        try:
+            return int(self._send(self._socket(), data))
+        except BlockingIOError:
+            raise want_write() from None
+
+    def _has_room(self) -> bool:
+        sock = self._sock()
+        if sock is None or sock.fileno() < 0:
+            return False
+        return sock.gettimeout() == 0 or bool(select.select((), (sock,), (), 0)[1])
+
+    def _result_of_shutdown(self) -> Any:
+        return self._sock()

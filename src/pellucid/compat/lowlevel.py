@@ -1,0 +1,475 @@
+"""The low-level object behind `SSLSocket` and `SSLObject`: the 22 members of `_ssl._SSLSocket`.
+
+RFC 8446 sections 6.1 (closure) and 6.2 (alerts before raising), 4.6.2 (late authentication). The
+standard classes keep everything else: `makefile`, `sendall`, `accept`, ragged ends, IDNA.
+
+The rules that decide whether a library hangs:
+
+* One record at a time. Five bytes of header, then the body, and never a byte more: what stands
+  behind is the application's (`select`, `pending()`, STARTTLS, uvloop's loop).
+* A write that the network takes only in part raises `SSLWantWriteError`; the same call, made again,
+  goes on where it stopped, and its length is returned at the end.
+* Three locks, as in `pellucid.io.sockets`: `_reading` and `_writing` are held over system calls, each
+  by one thread; `_engine` never is. A reader never waits for `_writing`.
+* An alert is handed to the network before the error is raised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import sys
+import threading
+import weakref
+from collections import deque
+from typing import Any, NoReturn
+
+from pellucid.compat.answers import Answers
+from pellucid.compat.certificates import Certificate, describe
+from pellucid.compat.ciphers import triple
+from pellucid.compat.failures import build, plain, ragged_eof, reason_of, translate, want_read
+from pellucid.compat.more import More
+from pellucid.compat.sessions import SSLSession
+from pellucid.connection import ClientConnection, Connection, ServerConnection
+from pellucid.crypto.suites import Suite
+from pellucid.errors import ConnectionEnded, Reason, TLSError, UsageError
+from pellucid.events import DataReceived, HandshakeCompleted, PeerClosed, Request, SessionReceived
+
+CHUNK = 65_536
+"""Bytes sealed at once."""
+
+_HEADER = 5
+_MAX_RECORD = 16_384 + 2_048  # RFC 5246 6.2.3; what is longer is refused by the connection itself
+_IGNORE_EOF = 0x80  # OP_IGNORE_UNEXPECTED_EOF
+
+
+class LowLevel(Answers, More):
+    """One side of a connection, without its transport: `BioEnd` and `SocketEnd` add that.
+
+    Parameters:
+        context: the `SSLContext`; its settings are those of this moment.
+        server_side: which side this is.
+        server_hostname: in ASCII, or None.
+        owner: the `SSLSocket` or `SSLObject` that callbacks get to see; held weakly.
+        session: an `SSLSession` to resume.
+    """
+
+    def __init__(
+        self, context: Any, server_side: bool, server_hostname: str | None, *, owner: Any, session: Any
+    ) -> None:
+        wrong = ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER
+        if context.protocol == wrong:
+            side, kind = ("server", "CLIENT") if server_side else ("client", "SERVER")
+            raise plain(f"Cannot create a {side} socket with a PROTOCOL_TLS_{kind} context", number=0)
+        self.server_side = bool(server_side)
+        self.server_hostname = _checked_name(server_hostname)
+        self._context = context
+        self._owner = None if owner is None else weakref.ref(owner)
+        self._session: SSLSession | None = None
+        self._prepare(context)
+        self._conn: Connection | None = None
+        self._engine = threading.RLock()
+        self._reading = threading.RLock()
+        self._writing = threading.Lock()
+        self._record = bytearray()
+        self._missing = _HEADER
+        self._chunks: deque[bytes] = deque()
+        self._unsent: bytes | memoryview = b""
+        self._written = 0  # plaintext bytes of a write under way that are sealed
+        self._peer_closed = False
+        self._broken = False
+        if session is not None:
+            self.session = session
+
+    # -- the transport's part --------------------------------------------------------------------
+
+    def _receive(self, size: int) -> bytes:
+        """Up to `size` bytes; b"" at the end; raises `SSLWantReadError` when there are none for now."""
+        raise NotImplementedError
+
+    def _transmit(self, data: bytes | memoryview) -> int:
+        """Hand bytes to the network; how many it took. Raises `SSLWantWriteError` when it took none."""
+        raise NotImplementedError
+
+    def _has_room(self) -> bool:
+        """Whether `_transmit` would take something without waiting."""
+        return True
+
+    def _begin(self) -> None:
+        """A new operation begins: its time starts now."""
+
+    def _result_of_shutdown(self) -> Any:
+        return None
+
+    # -- handshake -------------------------------------------------------------------------------
+
+    def do_handshake(self) -> None:
+        """Run the handshake to its end; safe to call again."""
+        self._begin()
+        with self._reading:
+            self._shake()
+
+    def _shake(self) -> None:
+        if self._broken:
+            raise ragged_eof()
+        try:
+            connection = self._connection
+        except TLSError as error:
+            self._fail(error)
+        while True:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._flush()  # if the peer hung up, what it sent before may say why
+            if connection.handshake_complete:
+                return
+            self._read_record()
+
+    @property
+    def _connection(self) -> Connection:
+        if self._conn is None:
+            with self._engine:
+                self._conn = self._make()
+        return self._conn
+
+    def _make(self) -> Connection:
+        config = self._configuration()
+        if self.server_side:
+            self._count("accept")
+            return ServerConnection(config)
+        self._count("connect")
+        return ClientConnection(config, self.server_hostname)
+
+    @property
+    def _done(self) -> bool:
+        return self._conn is not None and self._conn.handshake_complete
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def read(self, size: int = 1024, buffer: Any = None) -> bytes | int:
+        """Up to `size` bytes of one record; with a `buffer`, into it, and how many they were."""
+        self._begin()
+        if buffer is None:
+            if size < 0:
+                raise ValueError("size should not be negative")
+            if size == 0:
+                return b""
+            with self._reading:
+                return self._take(size)
+        view = memoryview(buffer).cast("B")
+        if not 0 < size <= len(view):
+            size = len(view)
+        if size == 0:
+            return 0
+        with self._reading:
+            data = self._take(size)
+        view[: len(data)] = data
+        return len(data)
+
+    def _take(self, size: int) -> bytes:
+        chunks = self._chunks
+        while not chunks:
+            if self._broken:
+                raise ragged_eof()
+            if self._peer_closed:
+                if self._conn is not None and self._conn.closed[1]:
+                    raise ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF)")
+                return b""
+            if self._done:
+                self._read_record()
+            else:
+                self._shake()
+        data = chunks.popleft()
+        if len(data) > size:
+            chunks.appendleft(data[size:])
+            data = data[:size]
+        return data
+
+    def pending(self) -> int:
+        """Bytes of the present record that `read` has without asking the network."""
+        return len(self._chunks[0]) if self._chunks else 0
+
+    def _read_record(self) -> None:
+        """Take one record from the network, and what it means from the connection."""
+        record = self._record
+        while self._missing:
+            data = self._receive(self._missing)
+            if not data:
+                self._hear_eof()
+                return
+            record += data
+            self._missing -= len(data)
+            if not self._missing and len(record) == _HEADER:
+                length = record[3] << 8 | record[4]
+                if record[1] == 3 and length <= _MAX_RECORD:
+                    self._missing = length
+        whole = bytes(record)
+        record.clear()
+        self._missing = _HEADER
+        self._hear(whole)
+
+    def _hear(self, record: bytes) -> None:
+        connection = self._connection
+        try:
+            with self._engine:
+                connection.receive_data(record)
+            self._sort_events(connection)
+        except TLSError as error:
+            self._fail(error)
+        if connection.handshake_complete and connection.wants_to_send:
+            self._speak()
+
+    def _hear_eof(self) -> None:
+        connection = self._connection
+        if self._done and int(self._context.options) & _IGNORE_EOF:
+            self._peer_closed = True
+            return
+        try:
+            connection.receive_eof()
+        except TLSError as error:
+            self._fail(error)
+
+    def _sort_events(self, connection: Connection) -> None:
+        while (event := connection.next_event()) is not None:
+            if type(event) is DataReceived:
+                self._chunks.append(event.data)
+            elif isinstance(event, Request):
+                answer = self._answer(event)
+                with self._engine:
+                    event.answer(answer)
+            elif isinstance(event, HandshakeCompleted):
+                self._completed(event)
+            elif isinstance(event, SessionReceived):
+                self._session = SSLSession(self._context, event.session)
+            elif isinstance(event, PeerClosed):
+                self._peer_closed = True
+
+    def _completed(self, event: HandshakeCompleted) -> None:
+        self._count("accept_good" if self.server_side else "connect_good")
+        if event.info.resumed:
+            self._count("hits")
+        elif not self.server_side and self._session is not None:
+            self._session = SSLSession(self._context, None)  # what was offered was not taken
+
+    def _fail(self, error: TLSError) -> NoReturn:
+        """The connection failed: the alert first (RFC 8446 section 6.2), then the exception."""
+        if self._conn is not None:
+            with contextlib.suppress(TLSError):
+                self._sort_events(self._conn)
+            self._speak()
+        if not self._chunks or not isinstance(error, ConnectionEnded):
+            self._broken = True
+        raise translate(error) from error
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def write(self, data: Any) -> int:
+        """Send all of `data`; after `SSLWantWriteError`, call again with the same."""
+        self._begin()
+        view = memoryview(data).cast("B")
+        if not self._done:
+            with self._reading:
+                self._shake()
+        if self._broken:
+            raise ragged_eof()
+        if not view:
+            return 0
+        connection = self._connection
+        with self._writing:
+            self._push()
+            while self._written < len(view):
+                piece = view[self._written : self._written + CHUNK]
+                try:
+                    with self._engine:
+                        connection.send_data(piece)
+                except UsageError as error:
+                    raise translate(error) from error
+                except TLSError:
+                    raise ragged_eof() from None
+                self._written += len(piece)
+                self._push()
+            self._written = 0
+        return len(view)
+
+    def _flush(self) -> None:
+        with self._writing:
+            self._push()
+
+    def _push(self) -> None:
+        """Send all that is sealed; the caller holds the writing lock."""
+        rest = self._unsent
+        while True:
+            if not rest:
+                with self._engine:
+                    rest = self._connection.data_to_send()
+                if not rest:
+                    return
+            try:
+                sent = self._transmit(rest)
+            except BaseException:
+                self._unsent = rest  # no sealed byte may get lost
+                raise
+            rest = memoryview(rest)[sent:] if sent < len(rest) else b""
+            self._unsent = rest
+
+    def _speak(self) -> None:
+        """Send what the reading side has to say, unless somebody else is sending: then he will."""
+        connection = self._connection
+        while (connection.wants_to_send or self._unsent) and self._writing.acquire(blocking=False):
+            try:
+                if not self._has_room():
+                    return
+                self._push()
+            except OSError:
+                return  # found by the next call that depends on it
+            finally:
+                self._writing.release()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def shutdown(self) -> Any:
+        """Send close_notify and wait for the peer's (RFC 8446 section 6.1); the socket, if there is one."""
+        self._begin()
+        if self._broken or not self._done:
+            raise build(ssl.SSLError, 1, "SHUTDOWN_WHILE_IN_INIT", "shutdown while in init")
+        with self._writing:
+            with self._engine:
+                self._connection.close()
+            self._push()
+        with self._reading:
+            while not self._peer_closed:
+                if self._chunks:
+                    text = "application data after close notify"
+                    raise build(ssl.SSLError, 1, "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", text)
+                self._read_record()
+        return self._result_of_shutdown()
+
+    # -- what was agreed on ------------------------------------------------------------------------
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """The peer's certificate: a dictionary ({} if it was not verified), DER, or None."""
+        if not self._done:
+            raise ValueError("handshake not done yet")
+        chain = self._connection.info.peer_chain
+        if not chain:
+            return None
+        if binary_form:
+            return chain[0]
+        return {} if self._context.verify_mode == ssl.CERT_NONE else describe(chain[0])
+
+    def get_unverified_chain(self) -> list[Certificate] | None:
+        """What the peer sent, leaf first; None if it sent nothing."""
+        chain = self._connection.info.peer_chain if self._done else ()
+        return [Certificate(der) for der in chain] or None
+
+    def get_verified_chain(self) -> list[Certificate] | None:
+        """What was built and believed, leaf to root; without verification, what was sent."""
+        chain = self._connection.info.verified_chain if self._done else ()
+        return [Certificate(der) for der in chain] or self.get_unverified_chain()
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """Name, protocol and key bits of the suite."""
+        return triple(self._connection.suite) if self._done else None
+
+    def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
+        """Server: the suites that both sides know."""
+        if not self._done or not isinstance(self._conn, ServerConnection):
+            return None
+        offered = self._conn.client_hello.cipher_suites if self._conn.client_hello is not None else ()
+        suites: dict[int, Suite] = self._policy.suites
+        return [triple(suites[code]) for code in offered if code in suites]
+
+    def version(self) -> str | None:
+        """ "TLSv1.3" or "TLSv1.2"."""
+        return _VERSIONS[self._connection.info.version] if self._done else None
+
+    def compression(self) -> None:
+        """Always None: there is no compression (RFC 8446 section 4.1.2)."""
+
+    def selected_alpn_protocol(self) -> str | None:
+        """The application protocol."""
+        return self._connection.info.alpn if self._done else None
+
+    def verify_client_post_handshake(self) -> None:
+        """Server: ask for the client's certificate now (RFC 8446 section 4.6.2)."""
+        connection = self._connection
+        if not isinstance(connection, ServerConnection):
+            raise build(ssl.SSLError, 1, "NOT_SERVER", "not server")
+        if not self._done:
+            raise build(ssl.SSLError, 1, "STILL_IN_INIT", "still in init")
+        if connection.info.version != 0x0304:
+            raise build(ssl.SSLError, 1, "WRONG_SSL_VERSION", "wrong ssl version")
+        if not self._verifies:
+            raise build(ssl.SSLError, 1, "INVALID_CONFIG", "invalid config")
+        try:
+            with self._engine:
+                connection.request_certificate(required=self._requires)
+        except UsageError as error:
+            raise build(ssl.SSLError, 1, "EXTENSION_NOT_RECEIVED", "extension not received", error) from error
+        self._speak()
+
+    # -- owner, context, session ---------------------------------------------------------------------
+
+    @property
+    def owner(self) -> Any:
+        """The `SSLSocket` or `SSLObject` that callbacks are given."""
+        return None if self._owner is None else self._owner()
+
+    @owner.setter
+    def owner(self, value: Any) -> None:
+        self._owner = None if value is None else weakref.ref(value)
+
+    @property
+    def context(self) -> Any:
+        """The context; a server name callback may assign another one, whose certificate is then shown."""
+        return self._context
+
+    @context.setter
+    def context(self, value: Any) -> None:
+        if not isinstance(value, ssl.SSLContext):
+            raise TypeError("The value must be a SSLContext")
+        self._context = value
+
+    @property
+    def session(self) -> SSLSession | None:
+        """The session, to be resumed by another connection of the same context."""
+        if self._session is None and self._done:
+            self._session = SSLSession(self._context, None)
+        return self._session
+
+    @session.setter
+    def session(self, value: Any) -> None:
+        if not isinstance(value, SSLSession):
+            raise TypeError("Value is not a SSLSession.")
+        if not value.belongs_to(self._context):
+            raise ValueError("Session refers to a different SSLContext.")
+        if self.server_side:
+            raise ValueError("Cannot set session for server-side SSLSocket.")
+        if self._conn is not None:
+            raise ValueError("Cannot set session after handshake.")
+        self._session = value
+
+    @property
+    def session_reused(self) -> bool:
+        """Whether an earlier session was resumed."""
+        return self._done and self._connection.info.resumed
+
+    def __repr__(self) -> str:
+        side = "server" if self.server_side else "client"
+        error = None if self._conn is None else self._conn.error
+        state = f"failed: {reason_of(error)}" if error is not None else self.version() or "in handshake"
+        return f"<pellucid {side} {self.server_hostname or ''} {state}>"
+
+
+_VERSIONS = {0x0304: "TLSv1.3", 0x0303: "TLSv1.2"}
+
+
+def _checked_name(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if not name or name.startswith("."):
+        raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
+    if "\0" in name:
+        raise ValueError("embedded null character")
+    return name
+
+
+__all__ = ["LowLevel", "Reason", "sys", "want_read"]

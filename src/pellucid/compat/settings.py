@@ -1,0 +1,391 @@
+"""What a context was told, and the configuration of pellucid that follows from it.
+
+Most settings can be read back from the native context, which stands beside ours and checks every
+value as it always did: `options`, `verify_mode`, `minimum_version` and so on. What it does not give
+back (certificates with their keys, trusted certificates, ALPN, groups) is recorded in `Settings`.
+RFC 8446 section 9.3 and RFC 9325 say what the configuration's own defaults are.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from pellucid.compat.ciphers import suites_of
+from pellucid.compat.judgement import Judge
+from pellucid.config import DEFAULT_SUITES, ClientConfig, Policy, ServerConfig
+from pellucid.crypto.suites import SUITES
+from pellucid.errors import Reason, UsageError
+from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
+from pellucid.resumption.psk import PreSharedKey
+from pellucid.resumption.tickets import SessionStore, TicketIssuer, TicketKeys
+from pellucid.secret import Secret
+from pellucid.trust.identity import Identity
+from pellucid.trust.verification import Trust
+
+NEVER_CHECK_SUBJECT = 0x20  # X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+STATISTICS = (
+    *("number", "connect", "connect_good", "connect_renegotiate", "accept", "accept_good"),
+    *("accept_renegotiate", "hits", "misses", "timeouts", "cache_full"),
+)
+
+
+class Settings:
+    """What one context was told beyond what the native context gives back.
+
+    Attributes:
+        identities: certificates with their keys, by kind of key: as OpenSSL, one of each kind.
+        anchors: trusted certificates; `crls` the revocation lists that stood beside them.
+        defaults: whether the system's authorities are trusted too.
+        folders: `capath`s, read when a chain is first verified.
+        alpn: application protocols.
+        groups, suites13, schemes: what may be negotiated, if somebody said so.
+        client_schemes: what a client signs with.
+        ciphers_named: whether `set_ciphers` was called: then old suites may be among them.
+        psk_client, psk_server, psk_hint: the callbacks of `set_psk_*_callback`.
+        statistics: the counts of `session_stats()`.
+        version: counts the changes.
+    """
+
+    def __init__(self) -> None:
+        self.identities: dict[str, Identity] = {}
+        self.anchors: dict[x509.Certificate, None] = {}
+        self.crls: dict[x509.CertificateRevocationList, None] = {}
+        self.defaults = False
+        self.folders: list[str] = []
+        self.alpn: tuple[str, ...] = ()
+        self.groups: tuple[int, ...] = ()
+        self.suites13: tuple[int, ...] = ()
+        self.schemes: tuple[int, ...] = ()
+        self.client_schemes: tuple[int, ...] = ()
+        self.ciphers_named = False
+        self.psk_client: Callable[[str | None], tuple[str | None, bytes]] | None = None
+        self.psk_server: Callable[[str | None], bytes] | None = None
+        self.psk_hint = b""
+        self.statistics = dict.fromkeys(STATISTICS, 0)
+        self.version = 0
+        self._issuer: dict[bool, TicketIssuer] = {}
+        self._store = SessionStore(single_use=False)
+        self._made: dict[Any, Any] = {}
+
+    def changed(self) -> None:
+        """Something was set: configurations made before do not count any more."""
+        self.version += 1
+        self._made.clear()
+
+    def add_identity(self, identity: Identity) -> None:
+        """A certificate and its key; an earlier one with the same kind of key is replaced."""
+        self.identities.pop(identity.kind, None)
+        self.identities[identity.kind] = identity
+        self.changed()
+
+    def issuer(self, *, stateful: bool) -> TicketIssuer:
+        """What seals this context's tickets: the same for all its connections."""
+        found = self._issuer.get(stateful)
+        if found is None:
+            made: TicketIssuer = SessionStore() if stateful else TicketKeys()
+            found = self._issuer.setdefault(stateful, made)
+        return found
+
+    def remembered(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The configuration for `key`, made once for as long as nothing changes."""
+        found = self._made.get(key)
+        if found is None:
+            if len(self._made) > 8:
+                self._made.clear()
+            found = self._made[key] = make()
+        return found
+
+
+def settings_of(context: Any) -> Settings:
+    """The settings of a context; for one that is older than `install()`, what can be read of it."""
+    found: Settings | None = context.__dict__.get("_pellucid")
+    if found is None:
+        found = Settings()
+        for der in context.get_ca_certs(True):
+            found.anchors[x509.load_der_x509_certificate(der)] = None
+        found = context.__dict__.setdefault("_pellucid", found)
+    return found
+
+
+# -- reading a context -----------------------------------------------------------------------------
+
+
+def versions_of(context: Any) -> tuple[int, ...]:
+    """TLS 1.3 and 1.2, as far as protocol, options and the two limits leave them."""
+    low, high = int(context.minimum_version), int(context.maximum_version)
+    only = {ssl.PROTOCOL_TLSv1_2: (0x0303,), ssl.PROTOCOL_TLSv1_1: (), ssl.PROTOCOL_TLSv1: ()}
+    found = []
+    for version, off in ((0x0304, ssl.OP_NO_TLSv1_3), (0x0303, ssl.OP_NO_TLSv1_2)):
+        allowed = not context.options & off and version in only.get(context.protocol, (version,))
+        above = low in (version, int(ssl.TLSVersion.MINIMUM_SUPPORTED)) or 0 <= low <= version
+        if low == ssl.TLSVersion.MAXIMUM_SUPPORTED:
+            above = version == 0x0304
+        if allowed and above and (high == ssl.TLSVersion.MAXIMUM_SUPPORTED or high >= version):
+            found.append(version)
+    return tuple(found)
+
+
+def policy_of(context: Any, settings: Settings) -> Policy:
+    """What may be negotiated under this context.
+
+    Raises:
+        UsageError: nothing may: no version, or no suite, is left.
+    """
+    versions = versions_of(context)
+    if not versions:
+        raise UsageError(Reason.UNSUPPORTED_PROTOCOL, "pellucid speaks TLS 1.3 and TLS 1.2; both are off")
+    suites13 = settings.suites13 or tuple(code for code in DEFAULT_SUITES if SUITES[code].tls13)
+    if settings.ciphers_named:
+        native = suites_of(_native_ciphers(context), legacy=True)
+        suites12 = tuple(code for code in native if code not in SUITES or not SUITES[code].tls13)
+    else:
+        suites12 = tuple(code for code in DEFAULT_SUITES if not SUITES[code].tls13)
+    if settings.psk_client is None and settings.psk_server is None:
+        suites12 = tuple(code for code in suites12 if code not in SUITES or SUITES[code].auth != "PSK")
+    changes: dict[str, Any] = {}
+    if settings.groups:
+        changes["groups"] = settings.groups
+    if settings.schemes:
+        changes["signature_schemes"] = settings.schemes
+    return Policy(
+        versions=versions,
+        cipher_suites=(*suites13, *suites12),
+        # Who names old suites to `set_ciphers` means them; nobody else gets them.
+        legacy=frozenset({"cbc", "static-rsa"} if not set(suites12) <= set(SUITES) else ()),
+        require_extended_master_secret=False,  # as OpenSSL; tls-unique and exporters still ask for it
+        require_secure_renegotiation=not context.options & 0x4,  # OP_LEGACY_SERVER_CONNECT
+        encrypt_then_mac=not context.options & 0x80000,  # OP_NO_ENCRYPT_THEN_MAC
+        middlebox_compatibility=bool(context.options & 0x100000),  # OP_ENABLE_MIDDLEBOX_COMPAT
+        **changes,
+    )
+
+
+def judge_of(context: Any, settings: Settings) -> Judge:
+    """Who is believed under this context, and how much of it is asked."""
+    anchors = dict(settings.anchors)
+    crls = dict(settings.crls)
+    if settings.defaults:
+        anchors.update(dict.fromkeys(default_anchors()))
+    for folder in settings.folders:
+        found, lists = read_folder(folder)
+        anchors.update(dict.fromkeys(found))
+        crls.update(dict.fromkeys(lists))
+    return Judge(
+        tuple(anchors),
+        tuple(crls),
+        int(context.verify_flags),
+        bool(context.check_hostname),
+        not int(getattr(context, "_host_flags", 0)) & NEVER_CHECK_SUBJECT,
+    )
+
+
+def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
+    """The configuration of a client's connection, without its session; and who verifies."""
+    settings = settings_of(context)
+    key = ("client", settings.version, *_readable(context))
+
+    def make() -> tuple[ClientConfig, Judge | None]:
+        judge = judge_of(context, settings) if context.verify_mode != ssl.CERT_NONE else None
+        identities = tuple(settings.identities.values())
+        if settings.client_schemes:
+            identities = tuple(one.replace(schemes=settings.client_schemes) for one in identities)
+        config = ClientConfig(
+            policy=policy_of(context, settings),
+            identities=identities,
+            alpn=settings.alpn,
+            trust=judge.trust if judge is not None else Trust.insecure(),
+            ask=frozenset[type[Request]]({VerifyPeer} if judge is not None else ()),
+            keylog=key_log(context),
+            session_tickets=not context.options & ssl.OP_NO_TICKET,
+            post_handshake_auth=bool(getattr(context, "post_handshake_auth", False)),
+        )
+        return config, judge
+
+    found: tuple[ClientConfig, Judge | None] = settings.remembered(key, make)
+    return found
+
+
+def server_config(context: Any) -> tuple[ServerConfig, Judge | None]:
+    """The configuration of a server's connection; and who verifies clients."""
+    settings = settings_of(context)
+    key = ("server", settings.version, *_readable(context))
+
+    def make() -> tuple[ServerConfig, Judge | None]:
+        judge = judge_of(context, settings) if context.verify_mode != ssl.CERT_NONE else None
+        ask: set[type[Request]] = {SelectConfig}
+        if judge is not None:
+            ask.add(VerifyPeer)
+        if settings.psk_server is not None:
+            ask.add(FindPsk)
+        stateful = bool(context.options & ssl.OP_NO_TICKET)
+        server_order = context.options & ssl.OP_CIPHER_SERVER_PREFERENCE
+        config = ServerConfig(
+            policy=policy_of(context, settings),
+            identities=tuple(settings.identities.values()),
+            alpn=settings.alpn,
+            ask=frozenset(ask),
+            keylog=key_log(context),
+            client_auth=_CLIENT_AUTH[context.verify_mode],
+            client_trust=judge.trust if judge is not None else None,
+            certificate_authorities=(),
+            post_handshake_auth=judge is not None and bool(getattr(context, "post_handshake_auth", False)),
+            tickets=int(context.num_tickets),
+            ticket_issuer=settings.issuer(stateful=stateful),
+            session_ticket_12=not stateful,
+            session_cache=settings._store if stateful else None,
+            ticket_lifetime=7200,
+            psk_identity_hint=settings.psk_hint,
+            cipher_preference="server" if server_order else "client",
+        )
+        return config, judge
+
+    found: tuple[ServerConfig, Judge | None] = settings.remembered(key, make)
+    return found
+
+
+_CLIENT_AUTH = {ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "request", ssl.CERT_REQUIRED: "require"}
+
+
+def _readable(context: Any) -> tuple[Any, ...]:
+    """What the native context gives back, as far as a configuration depends on it."""
+    return (
+        int(context.options),
+        int(context.verify_mode),
+        int(context.verify_flags),
+        context.check_hostname,
+        int(context.minimum_version),
+        int(context.maximum_version),
+        getattr(context, "_host_flags", 0),
+        getattr(context, "keylog_filename", None),
+        getattr(context, "post_handshake_auth", False),
+        getattr(context, "num_tickets", 2),
+    )
+
+
+def _native_ciphers(context: Any) -> list[dict[str, Any]]:
+    from pellucid.compat.context import NATIVE
+
+    found: list[dict[str, Any]] = NATIVE.get_ciphers(context)
+    return found
+
+
+# -- pre-shared keys -------------------------------------------------------------------------------
+
+
+def client_psks(settings: Settings) -> tuple[PreSharedKey, ...]:
+    """What the application's callback offers (RFC 8446 section 4.2.11, RFC 4279)."""
+    if settings.psk_client is None:
+        return ()
+    identity, key = settings.psk_client(None)
+    return (PreSharedKey((identity or "").encode(), Secret(key)),) if key else ()
+
+
+def server_psk(settings: Settings, identity: bytes) -> PreSharedKey | None:
+    """What the application's callback knows under a client's identity."""
+    if settings.psk_server is None:
+        return None
+    try:
+        name = identity.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    key = settings.psk_server(name or None)
+    return PreSharedKey(identity, Secret(key)) if key else None
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def key_log(context: Any) -> Callable[[str], None] | None:
+    """What appends to `keylog_filename` (RFC 9850); the native context has made the file."""
+    name = getattr(context, "keylog_filename", None)
+    if not name:
+        return None
+
+    def append(line: str) -> None:
+        with open(name, "a", encoding="ascii") as file:
+            file.write(line + "\n")
+
+    return append
+
+
+def default_anchors() -> tuple[x509.Certificate, ...]:
+    """The authorities that this Python's OpenSSL would trust; else the system's; none if there are none."""
+    paths = ssl.get_default_verify_paths()
+    found: dict[x509.Certificate, None] = {}
+    if paths.cafile:
+        found.update(dict.fromkeys(read_file(paths.cafile)[0]))
+    if paths.capath:
+        found.update(dict.fromkeys(read_folder(paths.capath)[0]))
+    if not found and not paths.cafile and not paths.capath:
+        from pellucid.trust.roots import system_roots
+
+        try:
+            return system_roots()
+        except UsageError:
+            return ()
+    return tuple(found)
+
+
+Loaded = tuple[tuple[x509.Certificate, ...], tuple[x509.CertificateRevocationList, ...]]
+
+
+def read_file(name: str) -> Loaded:
+    """The certificates and revocation lists of a PEM file; parsed once for as long as it does not change."""
+    path = Path(name)
+    status = path.stat()
+    return _parse_file(str(path), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _parse_file(name: str, changed: int, size: int) -> Loaded:
+    return parse(Path(name).read_bytes())
+
+
+def read_folder(name: str) -> Loaded:
+    """The certificates and revocation lists of a folder made by `c_rehash`."""
+    found: dict[x509.Certificate, None] = {}
+    lists: dict[x509.CertificateRevocationList, None] = {}
+    try:
+        files = sorted(Path(name).iterdir())
+    except OSError:
+        return (), ()
+    for file in files:
+        suffix = file.suffix[1:]
+        if suffix.removeprefix("r").isdigit() and file.is_file():
+            certificates, revoked = read_file(str(file))
+            found.update(dict.fromkeys(certificates))
+            lists.update(dict.fromkeys(revoked))
+    return tuple(found), tuple(lists)
+
+
+def parse(data: bytes) -> Loaded:
+    """The certificates and revocation lists of PEM, or of one or several DER certificates in a row."""
+    from pellucid.trust.loading import load_tolerantly
+
+    lists = []
+    if b"-----BEGIN" in data:
+        for piece in data.split(b"-----BEGIN X509 CRL-----")[1:]:
+            lists.append(x509.load_pem_x509_crl(b"-----BEGIN X509 CRL-----" + piece))
+        return tuple(load_tolerantly(data)), tuple(lists)
+    found: list[x509.Certificate] = []
+    for piece in _split_der(data):
+        found += load_tolerantly(piece)
+    return tuple(found), ()
+
+
+def _split_der(data: bytes) -> list[bytes]:
+    """Certificates one behind the other: each begins with a SEQUENCE and its length (X.690 8.1.3)."""
+    found = []
+    while len(data) > 4 and data[0] == 0x30:
+        count = data[1] & 0x7F if data[1] & 0x80 else 0
+        size = int.from_bytes(data[2 : 2 + count], "big") if count else data[1]
+        end = 2 + count + size
+        found.append(data[:end])
+        data = data[end:]
+    return found
