@@ -24,6 +24,8 @@ from pellucid.wire.language import Struct
 _VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 
 _RAW_PUBLIC_KEY = b"\x02"
+#: The messages that hold certificates: as they are, and compressed (RFC 8879).
+CERTIFICATES = (HandshakeType.certificate, HandshakeType.compressed_certificate)
 
 _PLACE = {
     HandshakeType.client_hello: "CH",

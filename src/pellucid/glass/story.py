@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pellucid.errors import Reason
 from pellucid.glass import rows
-from pellucid.glass.decode import Message, Reader, version_name
+from pellucid.glass.decode import CERTIFICATES, Message, Reader, version_name
 from pellucid.glass.failure import explain
 from pellucid.glass.model import APPLICATION_DATA, EARLY_DATA, Arrow, Both, Box, Mark, Step, Story
 from pellucid.glass.show import Row, Said, listing
@@ -67,7 +67,7 @@ class _Teller:
             psk = self._server_hello()
             resumed = psk is not None and self.reader.extension(psk, ExtensionType.pre_shared_key)
             return "resumed13" if resumed else "any"
-        certificate = any(m.type == T.certificate and m.sender == "server" for m in self.messages)
+        certificate = any(m.type in CERTIFICATES and m.sender == "server" for m in self.messages)
         finished = any(m.type == T.finished for m in self.messages)
         if finished and not certificate and "PSK" not in reader.key_exchange:
             return "resumed12"
@@ -150,12 +150,12 @@ class _Teller:
             step.items.append(self._arrow(hello))
         if self.reader.key_exchange == "any":
             return
-        flight = (T.certificate, T.certificate_status, T.server_key_exchange, T.certificate_request)
+        flight = (*CERTIFICATES, T.certificate_status, T.server_key_exchange, T.certificate_request)
         self._arrows(step, "server", *flight, T.server_hello_done)
 
     def _trust(self, step: Step) -> None:
         if self.reader.key_exchange == "any":
-            flight = (T.encrypted_extensions, T.certificate_request, T.certificate, T.compressed_certificate)
+            flight = (T.encrypted_extensions, T.certificate_request, *CERTIFICATES)
             self._arrows(step, "server", *flight, T.certificate_verify)
             step.extra += self._chain_rows()
         if self.kind == "resumed13":
@@ -165,7 +165,7 @@ class _Teller:
         if checks:
             step.items.append(Box("client", "", (*checks, *self._checks_above(self.client))))
             step.extra += self._checks(self.client, above=True)
-        elif self.client is None and any(m.type == T.certificate for m in self.messages):
+        elif self.client is None and any(m.type in CERTIFICATES for m in self.messages):
             step.items.append(
                 Box("client", "The client checks the certificate on its side, unseen from here.")
             )
@@ -207,7 +207,7 @@ class _Teller:
             if pre_master is not None:
                 text = "48 random bytes, the first two are the version that it offered."
                 step.items.append(Box("client", text, (Row("pre-master secret", pre_master),)))
-        self._arrows(step, "client", T.certificate, T.client_key_exchange, T.certificate_verify)
+        self._arrows(step, "client", *CERTIFICATES, T.client_key_exchange, T.certificate_verify)
         if self.kind == "ECDHE":
             secret = self._one_side("client", "pre_master_secret")
             if secret is not None:
@@ -329,7 +329,7 @@ class _Teller:
 
     def _client_finished(self, step: Step) -> None:
         if self.reader.key_exchange == "any":
-            self._arrows(step, "client", T.certificate, T.certificate_verify, T.end_of_early_data)
+            self._arrows(step, "client", *CERTIFICATES, T.certificate_verify, T.end_of_early_data)
         self._finish(step, "client")
 
     def _server_finished(self, step: Step) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pellucid.glass.crossings import Crossing, crossings
-from pellucid.glass.decode import Reader, chain_of
+from pellucid.glass.decode import CERTIFICATES, Reader, chain_of
 from pellucid.glass.trace import Trace
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.codepoints import HandshakeType as T
@@ -113,7 +113,7 @@ def _client_certificate(
         return
     own = [
         one for one in found
-        if one.sender == "client" and one.message is not None and one.message.type == T.certificate
+        if one.sender == "client" and one.message is not None and one.message.type in CERTIFICATES
     ]  # fmt: skip
     if own and own[0].message is not None and chain_of(own[0].message):
         where = "encrypted" if own[0].sealed else "in clear, for everybody to read"

@@ -14,10 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from pellucid.glass.crossings import crossings
-from pellucid.glass.decode import Reader, chain_of, key_text, load, name_text, names_of
+from pellucid.glass.decode import CERTIFICATES, Reader, chain_of, key_text, load, name_text, names_of
 from pellucid.glass.trace import Fact, Trace
 from pellucid.glass.views.common import other_end
-from pellucid.wire.codepoints import HandshakeType
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def build(trace: Trace, other: Trace | None = None, key: Any = None) -> TrustVie
             message = crossing.message
             if message is None or crossing.sender != whose:
                 continue
-            if message.type in (HandshakeType.certificate, HandshakeType.compressed_certificate):
+            if message.type in CERTIFICATES:
                 ders = chain_of(message)
                 if ders or whose == "server":
                     chains.append(_chain(whose, crossing.id, ders, judges[whose], trace))
