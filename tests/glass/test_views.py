@@ -181,4 +181,4 @@ def test_what_is_special_is_said(house: House) -> None:
     assert "showed a certificate, encrypted" in told("client certificate 1.3")
     assert "showed a certificate, in clear" in told("client certificate 1.2")
     assert "compressed" in told("compressed certificate")
-    assert told("1.3") == ""
+    assert told("ECDHE 1.2") == ""
