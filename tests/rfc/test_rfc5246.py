@@ -120,8 +120,7 @@ def test_sequence_numbers_start_at_zero_and_grow_by_one() -> None:
 @pytest.mark.rfc("rfc5246:6.2.1:3")
 def test_a_plaintext_longer_than_allowed() -> None:
     found: Any = connected(client(Tap(), policy=TLS12), server(policy=TLS12))
-    found.client.send_data(bytes(MAX_PLAINTEXT + 1))
-    found.client.inject(23, bytes(MAX_PLAINTEXT))
+    found.client.inject(23, bytes(MAX_PLAINTEXT + 1))
     assert found.go_on().server_error.reason is Reason.RECORD_OVERFLOW
     found = connected(client(policy=TLS12), server(policy=TLS12))
     found.client.send_data(bytes(MAX_PLAINTEXT + 1))

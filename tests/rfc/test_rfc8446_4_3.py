@@ -496,7 +496,7 @@ def test_the_chain_is_one_that_the_client_can_verify(extension: int) -> None:
         }
         if extension == X.signature_algorithms and scheme == 0x0403:
             del wanted[X.signature_algorithms_cert]
-        fault = extensions(ClientHello, wanted)  # type: ignore[arg-type]
+        fault = extensions(ClientHello, wanted)
         talk(client(fault), server(tap, identities=(UNDER_RSA, ECDSA)))
         assert tap.the(Certificate).certificate_list[0].cert_data == identity.chain[0]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pellucid.handshake.context import CCS
 from pellucid.records import CHANGE_CIPHER_SPEC, PLAIN, PlainSealing, Sealing
-from pellucid.wire.codepoints import HandshakeType
+from pellucid.wire.codepoints import ExtensionType, HandshakeType
 from pellucid.wire.messages import RETRY_RANDOM, HandshakeMessage, ServerHello, handshake
 
 
@@ -33,6 +33,7 @@ class HelloRetryRequest(ServerHello):
 #: What a fault gets and gives: an encoded handshake message, or a record of another type.
 Item = bytes | Record
 Message = type[HandshakeMessage]
+Changes = Mapping[int, bytes | None] | Mapping[ExtensionType, bytes | None]
 
 
 @dataclass(slots=True)
@@ -192,7 +193,7 @@ def edit(
     return _Instead(message, nth, instead)
 
 
-def extensions(message: Message, changes: Mapping[int, bytes | None], *, nth: int | None = None) -> Fault:
+def extensions(message: Message, changes: Changes, *, nth: int | None = None) -> Fault:
     """Add extensions to a message (at the end), replace them (in place), or (None) take them out."""
 
     def change(decoded: Any) -> None:

@@ -41,8 +41,14 @@ class ScriptedWriteHalf(WriteHalf):
 
     def queue(self, content_type: int, data: bytes) -> None:
         """Write what the faults make of it."""
-        for item in self.changed(data if content_type == HANDSHAKE else Record(content_type, data)):
-            self.queue_as_is(item)
+        given = data if content_type == HANDSHAKE else Record(content_type, data)
+        for item in self.changed(given):
+            if item is given and isinstance(item, Record):  # in as many records as the peer's limit asks for
+                self.flush()
+                for at in range(0, len(data) or 1, self.max_fragment):
+                    self._seal(content_type, data[at : at + self.max_fragment])
+            else:
+                self.queue_as_is(item)
 
     def ahead(self, content_type: int, data: bytes) -> None:
         """A KeyUpdate in front of data that waits: the faults see it too."""
