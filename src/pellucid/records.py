@@ -390,7 +390,8 @@ class ReadHalf:
 
     Attributes:
         protection: the present epoch's keys.
-        skip: bytes of undecryptable early data that may still be skipped (RFC 8446 section 4.2.10).
+        skip: bytes of undecryptable early data that may still be skipped (RFC 8446 section 4.2.10); None:
+            there is none to skip.
         skip_plain: early data was refused by a HelloRetryRequest: skip application data records
             until the second ClientHello.
     """
@@ -401,7 +402,7 @@ class ReadHalf:
         self.protection: Opening = PlainOpening()
         self.client = client
         self.note = note
-        self.skip = 0
+        self.skip: int | None = None
         self.skip_plain = False
         self._buffer: bytes = b""
         self._pos = 0
@@ -475,14 +476,14 @@ class ReadHalf:
                     opened = protection.open(kind, header, payload)
                 except PeerMisbehaved as error:
                     clear = kind == ALERT and length == 2 and self._no_keys_yet()
-                    if self.skip and not clear and error.reason is Reason.BAD_RECORD_MAC:
+                    if self.skip is not None and not clear and error.reason is Reason.BAD_RECORD_MAC:
                         self._skip(length)
                         continue
                     if not clear:
                         raise
                     opened = kind, bytes(payload)
-                if self.skip and not self.skip_plain:
-                    self.skip = 0  # the first record that opens ends the refused early data
+                if self.skip is not None and not self.skip_plain:
+                    self.skip = None  # the first record that opens ends the refused early data
             if self.note is not None:
                 # RFC 8446 5.2: what is protected looks like application data from outside.
                 sealed = kind == APPLICATION_DATA or protection.max_ciphertext != MAX_CIPHERTEXT_13
@@ -502,7 +503,7 @@ class ReadHalf:
         return not self.client and opening.epoch == HANDSHAKE_KEYS and getattr(opening, "_sequence", 1) == 0
 
     def _skip(self, length: int) -> None:
-        self.skip -= length
+        self.skip = (self.skip or 0) - length
         if self.skip < 0:
             refuse(Reason.TOO_MUCH_SKIPPED_EARLY_DATA)
 

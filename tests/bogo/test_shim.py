@@ -7,163 +7,23 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bogo.flags import ABSENT, TABLE, Unimplemented, parse
+from bogo.loopback import P12, P13, Peer, Runner, as_client, as_server, echo, quiet, refused
 from bogo.main import main
-from pellucid import ClientConfig, ClientConnection, Policy, ServerConfig, ServerConnection, Trust
-from pellucid.connection import Connection
-from pellucid.errors import TLSError
-from pellucid.events import DataReceived, EarlyDataReceived, EarlyDataRefused, PeerClosed, SessionReceived
+from pellucid import ClientConfig, ClientConnection, Policy, ServerConfig, Trust
+from pellucid.events import DataReceived, EarlyDataRefused, PeerClosed
 from pellucid.resumption.sessions import Session
 from pellucid.trust.authority import Authority
 from pellucid.trust.identity import Identity
 
 HERE = Path(__file__).parent
-P13 = Policy(versions=(0x0304,))
-P12 = Policy(versions=(0x0303,))
-
-
-class Peer:
-    """The runner's end of one connection."""
-
-    def __init__(self, sock: socket.socket, conn: Connection) -> None:
-        self.sock = sock
-        self.conn = conn
-        self.events: list[Any] = []
-        self.error: TLSError | None = None
-        self.alert: int | None = None
-
-    def flush(self) -> None:
-        data = self.conn.data_to_send()
-        if data:
-            self.sock.sendall(data)
-
-    def read(self, until: Callable[[], bool]) -> None:
-        """Read until `until()`, an error, or the end of the line."""
-        self.flush()
-        while not until() and self.error is None:
-            data = self.sock.recv(65536)
-            if not data:
-                return
-            try:
-                self.conn.receive_data(data)
-            except TLSError as error:
-                self.error = error
-            self.events += self.conn.events()
-            self.flush()
-
-    def handshake(self) -> None:
-        self.read(lambda: self.conn.handshake_complete)
-
-    def received(self) -> bytes:
-        return b"".join(e.data for e in self.events if isinstance(e, (DataReceived, EarlyDataReceived)))
-
-    def exchange(self, data: bytes = b"\x42" * 32) -> bytes:
-        """Send `data`, return as many bytes."""
-        before = len(self.received())
-        self.conn.send_data(data)
-        self.read(lambda: len(self.received()) >= before + len(data))
-        return self.received()[before:]
-
-    def sessions(self) -> tuple[Session, ...]:
-        return tuple(e.session for e in self.events if isinstance(e, SessionReceived))
-
-
-class Runner:
-    """Listens, runs the shim, and speaks with it by a script for each connection."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.stderr = ""
-
-    def run(self, flags: list[str], *scripts: Callable[[socket.socket], None]) -> int:
-        """Run the shim with `flags`; each script gets one connection's socket. Returns the exit code."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.settimeout(20)
-        faults: list[BaseException] = []
-
-        def serve() -> None:
-            try:
-                for script in scripts:
-                    sock, _ = listener.accept()
-                    sock.settimeout(20)
-                    with sock:
-                        assert sock.recv(8, socket.MSG_WAITALL) == (77).to_bytes(8, "little")
-                        script(sock)
-            except BaseException as fault:
-                faults.append(fault)
-            finally:
-                listener.close()
-
-        port = str(listener.getsockname()[1])
-        thread = threading.Thread(target=serve)
-        thread.start()
-        self.capsys.readouterr()
-        code = main(["-port", port, "-shim-id", "77", *flags])
-        thread.join(30)
-        self.stderr = self.capsys.readouterr().err
-        if faults:
-            raise AssertionError(f"{faults[0]!r}; the shim said {self.stderr!r}") from faults[0]
-        return code
-
-
-@pytest.fixture
-def runner(capsys: pytest.CaptureFixture[str]) -> Runner:
-    return Runner(capsys)
-
-
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority.create()
-
-
-@pytest.fixture(scope="session")
-def identity(authority: Authority) -> Identity:
-    return authority.issue("test")
-
-
-@pytest.fixture(scope="session")
-def key_flags(identity: Identity, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """-cert-file and -key-file of `identity`."""
-    certificate, key = identity.write(tmp_path_factory.mktemp("bogo"))
-    return ["-cert-file", str(certificate), "-key-file", str(key)]
-
-
-def as_server(config: ServerConfig, *then: Callable[[Peer], None]) -> Callable[[socket.socket], None]:
-    def script(sock: socket.socket) -> None:
-        peer = Peer(sock, ServerConnection(config))
-        peer.handshake()
-        for step in then:
-            step(peer)
-
-    return script
-
-
-def as_client(config: ClientConfig, *then: Callable[[Peer], None]) -> Callable[[socket.socket], None]:
-    def script(sock: socket.socket) -> None:
-        peer = Peer(sock, ClientConnection(config, "test"))
-        peer.handshake()
-        for step in then:
-            step(peer)
-
-    return script
-
-
-def echo(peer: Peer) -> None:
-    assert peer.exchange() == b"\xbd" * 32
-
-
-def quiet(peer: Peer) -> None:
-    """The shim is to fail here: read until it has hung up."""
-    peer.read(lambda: False)
 
 
 # -- the front door ----------------------------------------------------------------------------------
@@ -357,15 +217,6 @@ def test_send_alert(runner: Runner, identity: Identity) -> None:
 
 
 # -- refusals ----------------------------------------------------------------------------------------
-
-
-def refused(alert: int) -> Callable[[Peer], None]:
-    def check(peer: Peer) -> None:
-        quiet(peer)
-        assert peer.error is not None
-        assert peer.error.alert == alert
-
-    return check
 
 
 @pytest.mark.parametrize(("flags", "alert"), [([], 40), (["-use-custom-verify-callback"], 46)])
@@ -667,128 +518,3 @@ def test_start_up_is_quick() -> None:
         subprocess.run([HERE / "shim", "-pigeons"], capture_output=True)
         best = min(best, time.perf_counter() - began)
     assert best < 0.2
-
-
-# -- compliance policies, and what is not QUIC ---------------------------------------------------------
-
-
-FIPS, WPA, CNSA1, CNSA2 = "-fips-202205", "-wpa-202304", "-cnsa1-202603", "-cnsa2-202603"
-
-
-@pytest.mark.parametrize(
-    ("flag", "allowed", "forbidden"),
-    [
-        (FIPS, {"cipher_suites": (0x1301,)}, {"cipher_suites": (0x1303,)}),
-        (FIPS, {"groups": (24,)}, {"groups": (29,)}),
-        (FIPS, {"signature_schemes": (0x0403,)}, {"signature_schemes": (0x0807, 0x0603)}),
-        (WPA, {"cipher_suites": (0x1302,), "groups": (24,)}, {"cipher_suites": (0x1301,), "groups": (24,)}),
-        (CNSA1, {"groups": (24, 0x0202)}, {"groups": (23, 0x11EC)}),
-        (CNSA2, {"groups": (0x0202,), "signature_schemes": (0x0906,)}, {"groups": (24,)}),
-    ],
-)
-def test_a_policy_allows_some_and_forbids_the_rest(
-    runner: Runner,
-    authority: Authority,
-    tmp_path: Path,
-    flag: str,
-    allowed: dict[str, Any],
-    forbidden: dict[str, Any],
-) -> None:
-    """As the runner asks: with one suite, group or scheme at a time, and certificates that would do."""
-    kind = {WPA: "ecdsa-p384", CNSA1: "ecdsa-p384", CNSA2: "ml-dsa-87"}.get(flag, "ecdsa-p256")
-    identity = authority.issue("test", key=kind)
-    shown, key = identity.write(tmp_path)
-    server = ["-server", "-cert-file", str(shown), "-key-file", str(key), flag]
-    for settings, code in ((allowed, 0), (forbidden, 1)):
-        schemes = {"signature_schemes": (*P13.signature_schemes, 0x0906)}
-        policy = P13.replace(**{**schemes, "key_shares": None, **settings})
-        client = ClientConfig(policy=policy, trust=Trust.insecure())
-        assert runner.run(server, as_client(client, echo if code == 0 else quiet)) == code
-        if "signature_schemes" not in settings:
-            served = ServerConfig(policy=policy, identities=(identity,))
-            assert runner.run([flag], as_server(served, echo if code == 0 else quiet)) == code
-
-
-def test_cnsa_prefers_aes_256_and_ml_kem(
-    runner: Runner, authority: Authority, tmp_path: Path, key_flags: list[str]
-) -> None:
-    def suite(code: int) -> Callable[[Peer], None]:
-        def check(peer: Peer) -> None:
-            assert peer.conn.info.cipher_suite == code
-
-        return check
-
-    for offered, chosen in (((0x1303, 0x1301, 0x1302), 0x1302), ((0x1303, 0x1301), 0x1301)):
-        client = ClientConfig(policy=P13.replace(cipher_suites=offered), trust=Trust.insecure())
-        assert (
-            runner.run(["-server", *key_flags, "-cnsa-202407"], as_client(client, suite(chosen), echo)) == 0
-        )
-    shown, key = authority.issue("test", key="ecdsa-p384").write(tmp_path)
-    client = ClientConfig(policy=P13.replace(groups=(24, 0x0202)), trust=Trust.insecure())
-    server = ["-server", "-cert-file", str(shown), "-key-file", str(key), CNSA1]
-    assert runner.run([*server, "-expect-curve-id", "514"], as_client(client, echo)) == 0
-
-
-def test_groups_of_equal_preference_follow_the_client(runner: Runner, key_flags: list[str]) -> None:
-    curves = ["-curves", "24", "-curves", "23", "-curves", "29", "-server-preference"]
-    flags = ["-curves-flags", "0", "-curves-flags", "1", "-curves-flags", "0"]
-    client = ClientConfig(policy=P13.replace(groups=(29, 23)), trust=Trust.insecure())
-    server = ["-server", *key_flags, *curves]
-    assert runner.run([*server, *flags, "-expect-curve-id", "29"], as_client(client, echo)) == 0
-    assert runner.run([*server, "-expect-curve-id", "23"], as_client(client, echo)) == 0
-
-
-def test_quic_parameters_are_for_quic(
-    runner: Runner, identity: Identity, authority: Authority, key_flags: list[str]
-) -> None:
-    from pellucid.lab import MisbehavingClient, extensions
-    from pellucid.wire.messages import ClientHello
-
-    assert runner.run(["-quic-transport-params", "AwQ=", "-quic-use-legacy-codepoint", "1"]) == 1
-    assert ":QUIC_TRANSPORT_PARAMETERS_MISCONFIGURED:" in runner.stderr
-    for policy in (P13, P12):
-        client = ClientConfig(policy=policy, trust=authority.trust())
-
-        def send(code: int, then: Callable[[Peer], None], client: Any = client) -> Any:
-            def script(sock: socket.socket) -> None:
-                fault = extensions(ClientHello, {code: b"\1\2"})
-                peer = Peer(sock, MisbehavingClient(client, "test", fault))
-                peer.handshake()
-                then(peer)
-
-            return script
-
-        server = ["-server", *key_flags, "-quic-use-legacy-codepoint", "0"]
-        assert runner.run(server, send(57, refused(110))) == 1
-        assert runner.run(server, send(0xFFA5, echo)) == 0
-
-
-def test_a_server_name_is_acknowledged_or_not(
-    runner: Runner, authority: Authority, key_flags: list[str]
-) -> None:
-    """And never when the session is resumed (RFC 6066 section 3)."""
-    from pellucid.glass import Trace
-    from pellucid.wire.codepoints import ExtensionType
-    from pellucid.wire.messages import EncryptedExtensions, ServerHello
-
-    for policy in (P13, P12):
-        for more, first_time in (([], True), (["-no-server-name-ack"], False)):
-            kept: list[Session] = []
-            acknowledged: list[bool] = []
-
-            def once(
-                sock: socket.socket, policy: Policy = policy, kept: Any = kept, out: Any = acknowledged
-            ) -> None:
-                trace = Trace()
-                client = ClientConfig(
-                    policy=policy, trust=authority.trust(), observer=trace, sessions=tuple(kept)
-                )
-                as_client(client, echo, lambda peer: kept.extend(peer.sessions()))(sock)
-                kind = EncryptedExtensions if policy is P13 else ServerHello
-                messages = [fact for fact in trace.facts if fact.kind == "message"]
-                raw = next(fact.raw for fact in messages if fact.type == kind.msg_type)
-                out.append(ExtensionType.server_name in kind.decode(raw[4:]).extensions)
-
-            flags = ["-server", *key_flags, "-resume-count", "1", "-expect-server-name", "test", *more]
-            assert runner.run(flags, once, once) == 0
-            assert acknowledged == [first_time, False]

@@ -7,7 +7,7 @@ message; or a request, and get its answer. Whatever is not in the table is `unex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
@@ -222,13 +222,12 @@ class Handshake:
         what: str,
         chosen: Any,
         rule: str,
-        offered: Iterable[Any] = (),
-        acceptable: Iterable[Any] = (),
+        offered: tuple[Any, ...] = (),
+        acceptable: tuple[Any, ...] = (),
     ) -> None:
         """A choice was made (told to whoever looks)."""
         if self.note is not None:
-            sides = {"offered": tuple(offered), "acceptable": tuple(acceptable)}
-            self.note("decision", what=what, **sides, chosen=chosen, rule=rule)
+            self.note("decision", what=what, offered=offered, acceptable=acceptable, chosen=chosen, rule=rule)
 
     def ask(self, request: Request, now: Callable[[], Any]) -> Generator[Request, Any, Any]:
         """Ask the application if it wants to be asked; otherwise answer by `now()`."""
