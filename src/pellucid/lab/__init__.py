@@ -20,8 +20,9 @@ the honest side must notice exactly that.
 
 Faults in messages: `edit`, `extensions`, `repeat_extension`, `drop`, `duplicate`, `replace`,
 `insert`, `swap`, `flip`, `cut`, `append`. Faults in records: `split`, `corrupt`, `in_clear`,
-`record_version`, `records`. `Tap` breaks nothing
-and remembers what was sent. A fault that no function here makes is a subclass of `Fault` away.
+`record_version`, `records`. `Tap` breaks nothing and remembers what was sent; `apart` breaks nothing
+and gives each message a record of its own. A fault that no function here makes is a subclass of
+`Fault` away.
 
 Once the handshake is over (or in its midst), `peer.inject(...)` writes any record under the
 present keys and `peer.inject_raw(...)` any bytes at all. Over a real socket a misbehaving peer is
@@ -39,6 +40,7 @@ from pellucid.lab.faults import (
     Outgoing,
     Record,
     Tap,
+    apart,
     append,
     corrupt,
     cut,
@@ -68,6 +70,7 @@ __all__ = [
     "Outgoing",
     "Record",
     "Tap",
+    "apart",
     "append",
     "converse",
     "corrupt",

@@ -9,11 +9,11 @@ is about to be sealed (RFC 8446 section 5).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid.handshake.context import CCS
-from pellucid.records import CHANGE_CIPHER_SPEC, PLAIN, PlainSealing, Sealing
+from pellucid.records import CHANGE_CIPHER_SPEC, HANDSHAKE, PLAIN, PlainSealing, Sealing
 from pellucid.wire.codepoints import ExtensionType, HandshakeType
 from pellucid.wire.messages import RETRY_RANDOM, HandshakeMessage, ServerHello, handshake
 
@@ -44,16 +44,20 @@ class Outgoing:
         content_type: 20 to 23, or what a fault made of it.
         fragment: its plaintext.
         protection: the keys in force; `protection.epoch` says which.
+        made: the plaintext of each record that was sealed in its place, for whoever observes.
     """
 
     content_type: int
     fragment: bytes
     protection: Sealing
+    made: dict[bytes, bytes] = field(default_factory=dict)
 
     def sealed(self, fragment: bytes | None = None, content_type: int | None = None) -> bytes:
         """The record on the wire, header included, with the next sequence number."""
         body = self.fragment if fragment is None else fragment
-        return self.protection.seal(self.content_type if content_type is None else content_type, body)
+        wire = self.protection.seal(self.content_type if content_type is None else content_type, body)
+        self.made[wire] = body
+        return wire
 
     def clear(self, fragment: bytes | None = None) -> bytes:
         """The same without protection (RFC 8446 section 5.1)."""
@@ -380,3 +384,19 @@ def record_version(version: int, *, epoch: int | None = PLAIN) -> Fault:
         return (wire[:1] + version.to_bytes(2, "big") + wire[3:],)
 
     return records(change, epoch=epoch)
+
+
+def apart() -> Fault:
+    """No fault either: each handshake message in a record of its own, as RFC 8446 section 5.1 allows."""
+
+    def change(record: Outgoing) -> Iterable[bytes] | None:
+        data, parts, at = record.fragment, [], 0
+        while at + 4 <= len(data):
+            end = at + 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+            parts.append(data[at:end])
+            at = end
+        if at != len(data):
+            return None  # the record holds a part of a message only
+        return [record.sealed(part) for part in parts]
+
+    return records(change, content_type=HANDSHAKE)

@@ -71,9 +71,19 @@ class ScriptedWriteHalf(WriteHalf):
         for fault in self.faults:
             wires = fault.wire(record)
             if wires is not None:
-                self._out.extend(wires)
+                for wire in wires:
+                    self._out.append(wire)
+                    self._note_record(record, wire)
                 return
         super()._seal(content_type, fragment)
+
+    def _note_record(self, record: Outgoing, wire: bytes) -> None:
+        """An observer learns what really went out, and what it was sealed from."""
+        if self.note is not None:
+            plaintext = record.made.get(wire, record.fragment)
+            epoch = record.protection.epoch
+            kind = record.content_type
+            self.note("record", sent=True, epoch=epoch, content_type=kind, wire=wire, plaintext=plaintext)
 
 
 class ScriptedHandshake(Handshake):
