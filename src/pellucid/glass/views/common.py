@@ -76,6 +76,8 @@ def to_json(tree: Any, *, secrets: bool = False, data: bool = True) -> Any:
         return tree.hex()
     if isinstance(tree, dict):
         return {str(name): to_json(value, secrets=secrets, data=data) for name, value in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_asdict"):  # a NamedTuple: a Failure
+        return to_json(tree._asdict(), secrets=secrets, data=data)
     if isinstance(tree, list | tuple):
         return [to_json(item, secrets=secrets, data=data) for item in tree]
     if tree is None or isinstance(tree, bool | int | float | str):
