@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("pellucid.cli.demo:demo", "Watch a client and a server go through the nine steps."),
     "connect": ("pellucid.cli.connect:connect", "Connect to a server and show the handshake."),
     "serve": ("pellucid.cli.serve:serve", "Run a server that shows its visitors' handshakes."),
+    "live": ("pellucid.cli.live:live", "Watch handshakes happen in the browser, and break them."),
     "cert": ("pellucid.cli.cert:cert", "Make, show and verify certificates."),
 }
 CERT_COMMANDS = {

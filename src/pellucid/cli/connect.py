@@ -18,6 +18,7 @@ from pellucid.cli.options import (
     NegotiationFlags,
     NetworkFlags,
     OutputFlags,
+    PictureFlags,
     RecordFlags,
     TrustFlags,
     identity_options,
@@ -25,9 +26,11 @@ from pellucid.cli.options import (
     negotiation_options,
     network_options,
     output_options,
+    picture_options,
     record_options,
     trust_options,
 )
+from pellucid.cli.pictures import Pictures
 from pellucid.cli.settings import alpn_of, identity_of, policy_of, target, trust_of
 from pellucid.cli.terminal import Terminal, columns, table
 from pellucid.config import ClientConfig
@@ -49,6 +52,7 @@ from pellucid.keylog import KeyLog
 @negotiation_options
 @network_options
 @record_options
+@picture_options
 @output_options
 def connect(
     host: str,
@@ -60,6 +64,7 @@ def connect(
     negotiation: NegotiationFlags,
     network: NetworkFlags,
     keep: RecordFlags,
+    draw: PictureFlags,
     output: OutputFlags,
 ) -> int:
     """A handshake with any server, shown as it happened; then stdin goes there and its answer to stdout.
@@ -79,6 +84,9 @@ def connect(
         keylog=KeyLog(keep.keylog) if keep.keylog else None,
         observer=trace,
     )
+    at_the_end = click.get_current_context().call_on_close
+    at_the_end(lambda: _record(keep, trace, output))
+    at_the_end(lambda: Pictures(draw, output.show_secrets).add(trace))
     tls: TLSSocket | None = None
     try:
         sock = _dial(address, network)
@@ -86,8 +94,6 @@ def connect(
     except (TLSError, OSError) as error:
         _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
         return problems.report(error, trace=trace, terminal=terminal)
-    finally:
-        _record(keep, trace, output)
     with tls:
         _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
         if trust.insecure and not terminal.quiet:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import click
 
 from pellucid import legacy
-from pellucid.cli.options import OutputFlags, output_options
+from pellucid.cli.options import OutputFlags, PictureFlags, output_options, picture_options
+from pellucid.cli.pictures import Pictures
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig, Policy, ServerConfig
 from pellucid.glass.model import Story
 from pellucid.glass.story import tell
@@ -19,6 +20,7 @@ from pellucid.glass.trace import Trace
 from pellucid.io.endpoints import connect, serve
 from pellucid.io.sockets import TLSSocket
 from pellucid.trust.authority import Authority
+from pellucid.trust.identity import Identity
 
 NAME = "localhost"
 QUESTION = b"Can anybody else read this?"
@@ -32,8 +34,10 @@ STORIES: dict[str, tuple[Callable[[], Policy], str]] = {
 }
 
 
-def run(policy: Policy, key: str) -> tuple[Trace, Trace]:
-    """One connection on loopback; the client's trace and the server's."""
+def run(name: str) -> tuple[Trace, Trace, Identity]:
+    """One of `STORIES` on loopback; the client's trace, the server's, and who the server was."""
+    make_policy, key = STORIES[name]
+    policy = make_policy()
     authority = Authority.create()
     identity = authority.issue(NAME, key=key)
     client_trace, server_trace = Trace(), Trace()
@@ -60,13 +64,12 @@ def run(policy: Policy, key: str) -> tuple[Trace, Trace]:
         tls.recv()
         tls.unwrap()
         done.wait(10)
-    return client_trace, server_trace
+    return client_trace, server_trace, identity
 
 
 def story(name: str, *, beside_rsa: bool) -> Story:
     """Run one of `STORIES` and tell it."""
-    policy, key = STORIES[name]
-    client_trace, server_trace = run(policy(), key)
+    client_trace, server_trace, _ = run(name)
     return tell(client_trace, server_trace, beside_rsa=beside_rsa)
 
 
@@ -77,17 +80,21 @@ def story(name: str, *, beside_rsa: bool) -> Story:
     type=click.Choice(list(STORIES)),
     help="Tell only this story.  [default: classic, then 1.3]",
 )
+@picture_options
 @output_options
-def demo(which: str | None, output: OutputFlags) -> None:
+def demo(which: str | None, draw: PictureFlags, output: OutputFlags) -> None:
     """A real client and a real server on this machine, step by step.
 
     First the handshake as it is taught (static RSA, TLS 1.2), then as it happens today (TLS 1.3),
     with what changed and why.
     """
     terminal = output.terminal()
+    pictures = Pictures(draw, output.show_secrets)
     names = [which] if which else ["classic", "1.3"]
     for position, name in enumerate(names):
-        told = story(name, beside_rsa=len(names) > 1 and position > 0)
+        client, server, identity = run(name)
+        told = tell(client, server, beside_rsa=len(names) > 1 and position > 0)
         if not terminal.as_json:
             terminal.draw([[("", "")], [(told.title, "title")], [("", "")]])
         terminal.story(told)
+        pictures.add(client, server, title=told.title, key=identity.key)

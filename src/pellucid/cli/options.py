@@ -97,6 +97,14 @@ class RecordFlags:
     record: str | None
 
 
+@dataclass(frozen=True)
+class PictureFlags:
+    """What is drawn into files."""
+
+    html: str | None
+    svg: str | None
+
+
 def _bundle(kind: type, name: str, *options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     """A decorator that adds `options` and hands them over together, as `kind`, under `name`."""
     own = [field.name for field in fields(kind)]
@@ -205,6 +213,14 @@ record_options = _bundle(
     click.option(
         "--record", metavar="FILE", help="Write the trace as JSON Lines; no secrets without --show-secrets."
     ),
+)
+
+
+picture_options = _bundle(
+    PictureFlags,
+    "draw",
+    click.option("--html", metavar="FILE", help="Write a page that shows all of it, for any browser."),
+    click.option("--svg", metavar="FILE", help="Write the ladder as a picture."),
 )
 
 

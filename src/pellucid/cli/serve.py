@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import html
-import signal
+import contextlib
+import itertools
 import threading
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pellucid.cli import exits, problems
+from pellucid.cli import www as status
+from pellucid.cli.live import LivePage, make_site, say_where, wait_for_the_end
 from pellucid.cli.options import (
     IdentityFlags,
     NegotiationFlags,
     OutputFlags,
+    PictureFlags,
     RecordFlags,
     identity_options,
     negotiation_options,
     output_options,
+    picture_options,
     record_options,
 )
+from pellucid.cli.pictures import Pictures
 from pellucid.cli.settings import alpn_of, identity_of, policy_of, target
 from pellucid.cli.terminal import Terminal, columns, table
 from pellucid.config import ServerConfig
 from pellucid.errors import TLSError
-from pellucid.glass.ladder import draw, text_of
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
 from pellucid.io.endpoints import Server
@@ -33,58 +37,78 @@ from pellucid.keylog import KeyLog
 from pellucid.trust.authority import Authority
 from pellucid.trust.verification import Trust
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Your handshake</title>
-<meta name="viewport" content="width=device-width"><style>:root{{color-scheme:light dark}}
-body{{font:16px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:52rem;padding:0 1rem}}
-pre{{font:14px/1.25 ui-monospace,monospace;overflow-x:auto}}</style>
-<h1>Your handshake, as this server saw it</h1><pre>{ladder}</pre></html>
-"""
+if TYPE_CHECKING:
+    from pellucid.live.scenes import Scenes
 
 
 class Visitors:
     """Serves each connection and shows it when its handshake is over, or has failed."""
 
-    def __init__(self, terminal: Terminal, keep: RecordFlags, *, www: bool, once: bool) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        keep: RecordFlags,
+        pictures: Pictures,
+        *,
+        www: bool,
+        once: bool,
+        scenes: Scenes | None = None,
+    ) -> None:
         self.terminal = terminal
         self.keep = keep
+        self.pictures = pictures
         self.www = www
         self.once = once
+        self.scenes = scenes
         self.finished = threading.Event()
         self._lock = threading.Lock()
-        self._traces = threading.local()
+        self._numbers = itertools.count(1)
+        self._here = threading.local()  # this thread's connection: its trace, and its scene
 
     def config(self, base: ServerConfig) -> ServerConfig:
         """The configuration of one connection, with a trace of its own."""
-        self._traces.trace = Trace()
-        return base.replace(observer=self._traces.trace)
+        self._here.scene = None
+        self._here.trace = Trace() if self.scenes is None else self._live(self.scenes)
+        return base.replace(observer=self._here.trace)
+
+    def _live(self, scenes: Scenes) -> Trace:
+        """A trace that is shown while it grows."""
+        from pellucid.live.experiment import Watched
+
+        trace = Watched(lambda: scenes.tell(scene))
+        scene = scenes.begin(f"visitor {next(self._numbers)}", server=trace)
+        self._here.scene = scene
+        return trace
 
     def handle(self, tls: TLSSocket) -> None:
         """Echo, or the page that explains the visitor's handshake."""
-        trace = self._traces.trace
+        trace = self._here.trace
+        if self._here.scene is not None:
+            self._here.scene.detail = str(tls.getpeername()[0])
         self._show(trace)
         if self.www:
-            while b"\r\n\r\n" not in (data := tls.recv()) and data:
-                pass
-            ladder = html.escape(text_of(draw(tell(server=trace))))
-            body = _PAGE.format(ladder=ladder).encode()
-            kind = "Content-Type: text/html; charset=utf-8"
-            headers = ("HTTP/1.1 200 OK", kind, f"Content-Length: {len(body)}", "Connection: close", "", "")
-            tls.sendall("\r\n".join(headers).encode() + body)
+            status.answer(tls, trace)
         else:
             for data in tls:
                 tls.sendall(data)
         tls.shutdown_write()
-        self._end()
+        self._end("complete")
 
     def failed(self, error: BaseException) -> None:
         """A connection was refused, or the visitor refused us."""
-        trace = getattr(self._traces, "trace", None)
+        trace = getattr(self._here, "trace", None)
         with self._lock:
             if isinstance(error, TLSError):
                 problems.report(error, trace=trace, terminal=self.terminal)
-        self._end()
+            if trace is not None:
+                self.pictures.add(trace)
+        self._end("failed")
 
-    def _end(self) -> None:
+    def _end(self, state: str) -> None:
+        scene = getattr(self._here, "scene", None)
+        if scene is not None and self.scenes is not None:
+            scene.state = state
+            self.scenes.tell(scene)
         if self.once:
             self.finished.set()
 
@@ -94,6 +118,7 @@ class Visitors:
             if self.keep.record:
                 with open(self.keep.record, "a", encoding="utf-8") as file:
                     trace.write(file, secrets=self.terminal.secrets)
+            self.pictures.add(trace)
             if self.terminal.quiet and not self.terminal.as_json:
                 return
             self.terminal.story(told)
@@ -105,6 +130,7 @@ class Visitors:
 @click.command(short_help="Run a server that shows its visitors' handshakes.")
 @click.argument("address", metavar="[ADDR:]PORT")
 @click.option("--www", is_flag=True, help="Answer HTTP with a page that shows the visitor's own handshake.")
+@click.option("--live", "live", is_flag=True, help="Show the handshakes in the browser, as they come.")
 @click.option(
     "--name",
     "name",
@@ -127,10 +153,12 @@ class Visitors:
 @identity_options
 @negotiation_options
 @record_options
+@picture_options
 @output_options
 def serve(
     address: str,
     www: bool,
+    live: bool,
     name: tuple[str, ...],
     save_ca: str | None,
     client_auth: str,
@@ -139,6 +167,7 @@ def serve(
     identity: IdentityFlags,
     negotiation: NegotiationFlags,
     keep: RecordFlags,
+    draw: PictureFlags,
     output: OutputFlags,
 ) -> int:
     """A TLS server: it echoes what it gets, or with --www explains the visitor's own handshake.
@@ -165,23 +194,20 @@ def serve(
         client_trust=Trust.from_pem(list(client_ca)) if client_ca else None,
         keylog=KeyLog(keep.keylog) if keep.keylog else None,
     )
-    visitors = Visitors(terminal, keep, www=www, once=once)
-    with Server(
-        visitors.handle, lambda: visitors.config(base), (host, port), timeout=60, on_error=visitors.failed
-    ) as server:
+    with contextlib.ExitStack() as stack:
+        scenes = None
+        if live:
+            watching = stack.enter_context(LivePage(make_site(experiments=False), "127.0.0.1", 0))
+            say_where(watching, "127.0.0.1", terminal)
+            scenes = watching.scenes
+        pictures = Pictures(draw, output.show_secrets)
+        visitors = Visitors(terminal, keep, pictures, www=www, once=once, scenes=scenes)
+        server = Server(
+            visitors.handle, lambda: visitors.config(base), (host, port), timeout=60, on_error=visitors.failed
+        )
+        stack.enter_context(server)
         where = f"[{host}]" if ":" in host else host
         terminal.say(f"listening on {where}:{server.port}")
         terminal.err.file.flush()
-        _wait(visitors.finished)
+        wait_for_the_end(visitors.finished)
     return exits.OK
-
-
-def _wait(finished: threading.Event) -> None:
-    """Until one connection is over (--once), Ctrl-C, or SIGTERM."""
-
-    def stop(*_: Any) -> None:
-        finished.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    while not finished.wait(0.5):
-        pass
