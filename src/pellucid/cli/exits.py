@@ -17,7 +17,7 @@ PIPE = 141
 #: What each code means, for the documentation and its test.
 MEANINGS = {
     OK: "all went well",
-    OTHER: "something else failed; pellucid itself, perhaps",
+    OTHER: "something else failed; pellucid itself, perhaps (diff: the two differ)",
     USAGE: "the command line is wrong, or a file it names cannot be used",
     NETWORK: "the network failed: name resolution, TCP, a timeout",
     HANDSHAKE: "the handshake failed",

@@ -160,7 +160,7 @@ class Reader:
 
     def extension(self, message: Message, kind: int) -> Any:
         """The decoded content of an extension; None where it is absent or cannot be read."""
-        raw = message.body.extensions.get(kind) if message.body is not None else None
+        raw = (getattr(message.body, "extensions", None) or {}).get(kind)
         if raw is None:
             return None
         form = self.extension_form(message, kind)

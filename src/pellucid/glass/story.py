@@ -238,6 +238,8 @@ class _Teller:
         return NamedGroup.name_of(share.server_share.group) if share is not None else ""
 
     def _same(self, step: Step) -> None:
+        if not self.kind:  # one side only was recorded: how the keys were agreed on is not known
+            return
         if (
             not any(m.type == T.client_key_exchange for m in self.messages)
             and self.reader.key_exchange != "any"
@@ -479,5 +481,7 @@ def _call(how: str, inputs: list[str]) -> str:
     >>> _call('PRF(., "master secret", .)', ["pre master secret", "client random", "server random"])
     'PRF(pre master secret, "master secret", client random, server random)'
     """
+    if not inputs:  # a listener's: it has the secret from a key log, and saw nothing of its making
+        return how
     first, rest = inputs[0], ", ".join(inputs[1:])
     return how.replace("(.,", f"({first},").replace(", .)", f", {rest})")

@@ -54,19 +54,25 @@ def listen(conversation: Conversation, ring: KeyRing) -> Trace | None:
     first = next((chunk.data for chunk in conversation.chunks if chunk.client), b"")
     if len(first) < 2 or first[0] != HANDSHAKE or first[1] != 3:
         return None
+    return overhear(conversation, ring)
+
+
+def overhear(conversation: Conversation, ring: KeyRing) -> Trace:
+    """As `listen`, for bytes that are known to be TLS, and perhaps of one side only."""
     return _Listener(conversation, ring).trace
 
 
 class _Side:
     """One direction: what is unread, and the keys that it is, and will be, written under."""
 
-    __slots__ = ("buffer", "epoch", "finished", "lost", "openings", "parts", "traffic")
+    __slots__ = ("buffer", "epoch", "finished", "lost", "openings", "parts", "traffic", "unused")
 
     def __init__(self) -> None:
         self.buffer = b""
         self.parts = b""  # of handshake messages
         self.epoch = PLAIN
         self.openings: list[Opening] = []
+        self.unused: dict[int, dict[str, Any]] = {}  # by epoch: keys that nothing was opened with yet
         self.traffic: TrafficSecret | None = None  # the latest application secret
         self.finished = False
         self.lost = False  # what comes is no record
@@ -141,6 +147,9 @@ class _Listener:
         if sealed:
             opened = side.open(kind, header, payload)
             kind, content = opened or (kind, None)
+            fresh = side.unused.pop(side.epoch, None)
+            if opened and fresh:
+                self._note("keys", **fresh)
         epoch = side.epoch if sealed else PLAIN
         self._note(
             "record", sent=client, epoch=epoch, content_type=kind, wire=header + payload, plaintext=content
@@ -289,7 +298,8 @@ class _Listener:
         side.openings.append(Opening13(suite.aead, key, iv, epoch))
         if epoch >= APPLICATION:
             side.traffic = traffic
-        self._note("keys", sent=client, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
+        fields = {"sent": client, "epoch": epoch, "suite": suite.code, "key": key, "iv": Secret(iv)}
+        side.unused[epoch] = fields
 
     def _update(self, client: bool) -> None:
         """RFC 8446 section 7.2: the next application traffic secret follows from the last."""

@@ -147,7 +147,11 @@ _ALIASES = {
     "npn": "nextprotocolnegotiation",
     "alps": "applicationsettings",
     "etm": "encryptthenmac",
-    "zerortt": "0rtt",
+    "0rtt": "earlydata",
+    "zerortt": "earlydata",
+    "sni": "servername",
+    "alpn": "applicationlayerprotocolnegotiation",
+    "psk": "presharedkey",
     "sslkeylogfile": "keylog",
     "ssl": "tls",
 }
@@ -242,7 +246,11 @@ def _suites() -> Iterator[Entry]:
         if exchange and hash_name in ("8", "CCM"):  # ..._CCM and ..._CCM_8 leave out their hash, SHA-256
             cipher, hash_name = protection, "SHA256"
         how = f"{exchange.replace('_', ' with ', 1)} agrees on the keys" if exchange else "TLS 1.3"
-        what = f"{how}; {cipher.replace('_', '-')} protects the records; {hash_name} derives the keys."
+        sealing = cipher.replace("_", "-")
+        if "_CBC" in cipher or "RC4" in cipher:
+            what = f"{how}; {sealing} with HMAC-{hash_name} protects the records."
+        else:
+            what = f"{how}; {sealing} protects the records; {hash_name} derives the keys."
         since = "RFC 8446 appendix B.4" if not exchange else "a suite of TLS 1.2"
         if member in museum:
             why, todo = _faults(name), "In the museum: --policy museum, for those who must."
