@@ -122,7 +122,7 @@ def check_version(h: Handshake, hello: ServerHello) -> int:
             refuse(Reason.DOWNGRADE_DETECTED)
         if hello.random[-8:] == DOWNGRADE_TO_11:
             refuse(Reason.DOWNGRADE_DETECTED)
-    h.decide("version", version, "the server chooses the highest that both know", tuple(versions))
+    h.decide("version", version, "the server chooses the highest that both know", versions)
     return version
 
 
@@ -346,13 +346,12 @@ def keep_session(conn: Connection, session: Session) -> None:
 
 def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
     """Which of the configuration's sessions and keys can be offered here."""
-    policy, now = h.policy, config.now()
-    hashes = {suite.hash.name for suite in policy.suites.values() if suite.tls13}
+    policy = h.policy
     sessions = config.sessions
     if config.session_store is not None:
         sessions = (*sessions, *config.session_store.take(session_binding(config, h.name)))
     if sessions:
-        binding = session_binding(config, h.name)
+        now, binding = config.now(), session_binding(config, h.name)
         for session in sessions:
             if session.expired(now) or session.binding != binding or session.version not in policy.versions:
                 continue
@@ -364,7 +363,8 @@ def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
                 offer.psks.append(session)
             elif offer.session12 is None and config.session_tickets | bool(session.session_id):
                 offer.session12 = session
-    if policy.tls13:
+    if policy.tls13 and config.psks:
+        hashes = {suite.hash.name for suite in policy.suites.values() if suite.tls13}
         offer.psks += [
             psk for psk in config.psks if psk.hash in hashes and psk.identity and psk.role != "server"
         ]

@@ -122,7 +122,7 @@ def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
             if offer.psks:
                 refuse(Reason.RESUMED_WITH_OTHER_VERSION, "a session of TLS 1.3 in TLS 1.2")
             refuse(Reason.BAD_SESSION_ID_ECHO, "the server resumes a session that never was")
-    h.decide("cipher_suite", suite.code, "the server's choice", tuple(h.policy.suites))
+    h.decide("cipher_suite", suite.code, "the server's choice", h.policy.suites)
     return suite
 
 

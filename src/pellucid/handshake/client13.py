@@ -72,7 +72,7 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
 
     suite = check_server_hello(h, offer, hello)
     check_hello_extensions(offer, hello)
-    h.decide("cipher_suite", suite.code, "the server's choice", tuple(h.policy.suites))
+    h.decide("cipher_suite", suite.code, "the server's choice", h.policy.suites)
     psk = selected_psk(h, offer, hello, suite)
     if psk is None and config.require_psk:
         refuse(Reason.MISSING_EXTENSION, "pre_shared_key: the server takes none of our keys")
@@ -163,7 +163,7 @@ def selected_psk(
         refuse(Reason.BAD_PSK_SELECTION, f"{suite.name} has another hash than the key")
     if isinstance(psk, PreSharedKey):
         h.facts.update(external_psk=True, psk_identity=psk.identity)
-    h.decide("psk", index, "the server's choice", tuple(range(len(offer.psks))))
+    h.decide("psk", index, "the server's choice", range(len(offer.psks)))
     return psk
 
 
@@ -186,7 +186,7 @@ def shared_secret(
     if ours is None:
         refuse(Reason.WRONG_CURVE, f"no share of {NamedGroup.name_of(share.group)} was sent")
     h.facts["group"] = share.group
-    h.decide("group", share.group, "the server's choice among our shares", tuple(offer.shares))
+    h.decide("group", share.group, "the server's choice among our shares", offer.shares)
     secret = ours.finish(share.key_exchange)
     if h.note is not None:
         inputs = {"our public share": ours.public, "the server's share": share.key_exchange}

@@ -7,7 +7,7 @@ message; or a request, and get its answer. Whatever is not in the table is `unex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
@@ -222,12 +222,13 @@ class Handshake:
         what: str,
         chosen: Any,
         rule: str,
-        offered: tuple[Any, ...] = (),
-        acceptable: tuple[Any, ...] = (),
+        offered: Iterable[Any] = (),
+        acceptable: Iterable[Any] = (),
     ) -> None:
         """A choice was made (told to whoever looks)."""
         if self.note is not None:
-            self.note("decision", what=what, offered=offered, acceptable=acceptable, chosen=chosen, rule=rule)
+            sides = {"offered": tuple(offered), "acceptable": tuple(acceptable)}
+            self.note("decision", what=what, **sides, chosen=chosen, rule=rule)
 
     def ask(self, request: Request, now: Callable[[], Any]) -> Generator[Request, Any, Any]:
         """Ask the application if it wants to be asked; otherwise answer by `now()`."""

@@ -141,13 +141,13 @@ def choose_psk(
             h.facts["signature_scheme"] = session.signature_scheme or None
         else:
             h.facts["psk_identity"] = identity.identity
-        h.decide("psk", index, "the first that we know", tuple(range(len(offered.identities))))
+        h.decide("psk", index, "the first that we know", range(len(offered.identities)))
         return Resumed(index, session, schedule, with_dhe, age_error, offered.binders[index])
     h.decide(
         "psk",
         None,
         "none of the client's keys is known or usable here",
-        tuple(range(len(offered.identities))),
+        range(len(offered.identities)),
     )
     return None
 
@@ -263,36 +263,38 @@ def issue_tickets(
         extensions[GREASE_VALUES[random(1)[0] & 15]] = b""  # RFC 8701 section 4
     if config.max_early_data:
         extensions[X.early_data] = ext.MaxEarlyDataSize(config.max_early_data).encode()
-    for number in range(count):
-        nonce = bytes([number])
-        age_add = int.from_bytes(random(4), "big")
-        session = Session(
-            FORMAT,
-            0x0304,
-            suite.code,
-            resumption_psk(suite.hash, resumption, nonce),
-            b"",
-            int(config.now() * 1000),
-            config.ticket_lifetime,
-            age_add,
-            config.max_early_data,
-            1,
-            0,
-            0,
-            facts.get("signature_scheme") or 0,
-            (h.name or "").encode(),
-            (facts.get("alpn") or "").encode("latin-1"),
-            server_binding(config),
-            b"",
-            facts.get("peer_chain", ()),
-            facts.get("verified_chain", ()),
-            b"",
-            (),
-            b"",
-            facts.get("peer_public_key") or b"",
-        )
-        ticket = config.issuer.seal(session.encode())
-        raw = NewSessionTicket(config.ticket_lifetime, age_add, nonce, ticket, extensions).to_handshake()
+    session = Session(
+        FORMAT,
+        0x0304,
+        suite.code,
+        b"",
+        b"",
+        int(config.now() * 1000),
+        config.ticket_lifetime,
+        0,
+        config.max_early_data,
+        1,
+        0,
+        0,
+        facts.get("signature_scheme") or 0,
+        (h.name or "").encode(),
+        (facts.get("alpn") or "").encode("latin-1"),
+        server_binding(config),
+        b"",
+        facts.get("peer_chain", ()),
+        facts.get("verified_chain", ()),
+        b"",
+        (),
+        b"",
+        facts.get("peer_public_key") or b"",
+    )
+    ticket = NewSessionTicket(config.ticket_lifetime, 0, b"", b"", extensions)
+    for number in range(count):  # all that differs is the secret, the nonce that made it, and age_add
+        ticket.ticket_nonce = nonce = bytes((number,))
+        ticket.ticket_age_add = session.age_add = int.from_bytes(random(4), "big")
+        session.secret = resumption_psk(suite.hash, resumption, nonce)
+        ticket.ticket = config.issuer.seal(session.encode())
+        raw = ticket.to_handshake()
         h.write.queue(22, raw)
         if h.note is not None:
             h.note("message", sent=True, epoch=h.write.protection.epoch, type=4, raw=raw)

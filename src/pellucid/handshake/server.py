@@ -6,6 +6,8 @@ RFC 7301 (ALPN); RFC 9001 section 8.2 (QUIC's parameters are for QUIC).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pellucid.config import TLS_1_2, TLS_1_3, ServerConfig
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, UsageError, refuse
@@ -67,20 +69,23 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
         offered = ext.SupportedVersions.decode(listed).versions
     else:  # RFC 8446 appendix D.2: the field says the highest version
         offered = (TLS_1_2,) if hello.legacy_version >= TLS_1_2 else (hello.legacy_version,)
-    version = next((v for v in sorted(ours, reverse=True) if v in offered), None)
+    version = max([each for each in ours if each in offered], default=None)
     if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
         refuse(Reason.INAPPROPRIATE_FALLBACK)
     if version is None:
         refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client offers {', '.join(f'0x{v:04x}' for v in offered)}")
-    h.decide("version", version, "the highest that both know", offered, tuple(ours))
+    h.decide("version", version, "the highest that both know", offered, ours)
     return version
 
 
 def read_server_name(hello: ClientHello) -> str | None:
     """The host name that the client asks for (RFC 6066 section 3), in lower case."""
     body = hello.extensions.get(X.server_name)
-    if body is None:
-        return None
+    return None if body is None else _host_name(body)
+
+
+@lru_cache(maxsize=1024)  # a refusal is not kept, so what is kept is short
+def _host_name(body: bytes) -> str:
     names = ext.ServerNameList.decode(body).server_name_list
     hosts = [one.host_name for one in names if one.name_type == 0]
     if len(hosts) != 1 or len(names) != 1:
@@ -120,9 +125,11 @@ def ranked_suites(h: Handshake, config: ServerConfig, hello: ClientHello, *, tls
     if config.cipher_preference == "client":
         shared.sort(key=lambda suite: offered.index(suite.code))
     else:
-        favourite = next((code for code in offered if code in h.policy.suites), None)
-        if favourite in _CHACHA:
-            shared.sort(key=lambda suite: suite.code not in _CHACHA)
+        for code in offered:
+            if code in h.policy.suites:
+                if code in _CHACHA:
+                    shared.sort(key=lambda suite: suite.code not in _CHACHA)
+                break
     if not shared:
         names = ", ".join(CipherSuite.name_of(code) for code in offered[:6])
         refuse(Reason.NO_SHARED_CIPHER, f"the client offers {names}{' ...' if len(offered) > 6 else ''}")

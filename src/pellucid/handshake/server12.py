@@ -110,7 +110,7 @@ def check_client_hello(h: Handshake, hello: ClientHello) -> bool:
     if 0 not in hello.legacy_compression_methods:
         refuse(Reason.BAD_COMPRESSION_LIST)
     for kind, body in found.items():
-        if body and ext.BODY.get((kind, ext.CH)) is ext.Empty:
+        if body and kind in ext.EMPTY_IN_CLIENT_HELLO:
             refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
     info = found.get(X.renegotiation_info)
     if info is not None and ext.RenegotiationInfo.decode(info).renegotiated_connection:
@@ -357,7 +357,7 @@ def tell(h: Handshake, hello: ClientHello, choice: Choice12) -> Choice12:
         choice.suite.code,
         "our first that suits the certificate",
         hello.cipher_suites,
-        tuple(h.policy.suites),
+        h.policy.suites,
     )
     if choice.identity is not None:
         h.decide("certificate", choice.identity.kind, "by name, then by the suite's kind", (h.name,))

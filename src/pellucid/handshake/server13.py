@@ -165,11 +165,9 @@ def check_client_hello(hello: ClientHello) -> None:
     if (X.key_share in found) != (X.supported_groups in found):
         refuse(Reason.MISSING_KEY_SHARE if X.supported_groups in found else Reason.MISSING_EXTENSION)
     for kind in found:
-        allowed = ext.ALLOWED_IN.get(kind)
-        if allowed is not None and ext.CH not in allowed:
+        if kind in ext.NEVER_IN_CLIENT_HELLO:
             refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a ClientHello")
-        body = ext.BODY.get((kind, ext.CH))
-        if body is ext.Empty and found[kind]:
+        if kind in ext.EMPTY_IN_CLIENT_HELLO and found[kind]:
             refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
 
 
@@ -189,7 +187,7 @@ def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello, keys: K
         suite.code,
         "our first that the client offers",
         hello.cipher_suites,
-        tuple(h.policy.suites),
+        h.policy.suites,
     )
     return suite
 
@@ -445,10 +443,11 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
     raw_key = h.certificate_types.get("server_certificate_type", 0) == RAW_PUBLIC_KEY
     if config.client_auth != "none":
         send_certificate_request(h, config)
-    question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
-    identity: Identity | None = yield from h.ask(
-        question, lambda: server_identity(h, config, hello, schemes, authorities, raw_key)
-    )
+    identity: Identity | None
+    if SelectIdentity in config.ask:
+        identity = yield SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
+    else:
+        identity = server_identity(h, config, hello, schemes, authorities, raw_key)
     if identity is None:
         if config.psks or FindPsk in config.ask:
             refuse(Reason.PSK_REQUIRED)
@@ -484,6 +483,9 @@ def server_identity(
     raw_key: bool,
 ) -> Identity | None:
     """By name first, then by whom the client trusts and what it can verify (RFC 8446 section 4.4.2.2)."""
+    if len(config.identities) == 1:
+        only = config.identities[0]
+        return only if raw_key or only.chain else None
     from pellucid.trust.identity import choose
     from pellucid.trust.peer import issued_by
 

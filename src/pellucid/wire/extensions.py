@@ -406,6 +406,13 @@ BODY: dict[tuple[int, str], type[Struct]] = {
 }
 
 
+#: Known extensions that may not stand in a ClientHello, and those that are empty there.
+NEVER_IN_CLIENT_HELLO = frozenset(kind for kind, messages in ALLOWED_IN.items() if CH not in messages)
+EMPTY_IN_CLIENT_HELLO = frozenset(
+    kind for (kind, place), body in BODY.items() if place == CH and body is Empty
+)
+
+
 def check_answers(extensions: ExtensionMap, message: str, offered: frozenset[int] | ExtensionMap) -> None:
     """Refuse an extension of `message` that answers nothing, or may not stand there.
 
