@@ -493,7 +493,7 @@ class Connection:
                 after_handshake(self, raw)
                 return
             self._unexpected(kind)
-        message = structure.decode(raw[4:])
+        message = structure.decode(raw, 4)
         message.raw = raw
         self._step(message)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from pellucid.wire.codepoints import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionInfo:
+class ConnectionInfo(NamedTuple):
     """The facts of one connection. Numbers are the registries' (`pellucid.wire.codepoints`).
 
     Attributes:
@@ -86,13 +84,12 @@ class ConnectionInfo:
     def to_json(self) -> dict[str, Any]:
         """Everything, with bytes as hex and numbers beside their names."""
         found: dict[str, Any] = {}
-        for one in fields(self):
-            value = getattr(self, one.name)
+        for name, value in self._asdict().items():
             if isinstance(value, bytes):
                 value = value.hex()
             elif isinstance(value, tuple):
                 value = [item.hex() if isinstance(item, bytes) else item for item in value]
-            found[one.name] = value
+            found[name] = value
         found["version_name"] = self.version_name
         found["cipher_suite_name"] = self.cipher_suite_name
         found["group_name"] = self.group_name

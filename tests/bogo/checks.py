@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
 from typing import Any
 
 from bogo.answers import Answers
@@ -12,7 +11,7 @@ from bogo.flags import Mismatch, Settings
 from pellucid.connection import Connection
 from pellucid.info import ConnectionInfo
 
-_FIELDS = {one.name for one in fields(ConnectionInfo)}
+_FIELDS = frozenset(ConnectionInfo._fields)
 
 
 def info_of(conn: Connection) -> ConnectionInfo:

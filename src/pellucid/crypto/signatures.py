@@ -7,6 +7,7 @@ only. MD5 and SHA-1 are numbers that `codepoints` can name; nothing here signs o
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -123,10 +124,13 @@ def kind_of(public_key: object, *, pss_key: bool = False) -> str | None:
         pss_key: whether the key's SubjectPublicKeyInfo says id-RSASSA-PSS (the library loads such
             a key as a plain RSA key and forgets the OID).
     """
-    for known, kind in _KINDS:
-        if isinstance(public_key, known):
-            return "rsa-pss" if pss_key and kind == "rsa" else kind
-    return None
+    kind = _kind_of(type(public_key))  # type: ignore[arg-type]
+    return "rsa-pss" if pss_key and kind == "rsa" else kind
+
+
+@cache  # the classes of `cryptography` are few, and abstract ones are slow to ask
+def _kind_of(key_class: type) -> str | None:
+    return next((kind for known, kind in _KINDS if issubclass(key_class, known)), None)
 
 
 def _misfit(scheme: Scheme, public_key: Any, tls13: bool, pss_key: bool) -> str:

@@ -8,6 +8,7 @@ section 8 and RFC 6962 section 3.3 (what is stapled to a certificate).
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ def offered_compression(body: bytes | None) -> Sequence[int]:
     return found
 
 
-def read_certificate(h: Handshake, message: Certificate, requested: frozenset[int]) -> PeerCertificate:
+def read_certificate(h: Handshake, message: Certificate, requested: AbstractSet[int]) -> PeerCertificate:
     """The chain and what is stapled to it. `requested`: the extensions that we asked for."""
     ocsp = None
     scts: tuple[bytes, ...] = ()
@@ -178,7 +179,7 @@ def read_certificate(h: Handshake, message: Certificate, requested: frozenset[in
             found = ext.SignedCertificateTimestamps.decode(listed).sct_list
             if position == 0:
                 scts = found
-    return PeerCertificate(tuple(entry.cert_data for entry in message.certificate_list), ocsp, scts)
+    return PeerCertificate(tuple([entry.cert_data for entry in message.certificate_list]), ocsp, scts)
 
 
 def check_certificate_verify(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig
@@ -165,9 +166,9 @@ def hello_extensions(h: Handshake, config: ClientConfig, offer: Offer) -> Extens
     policy = h.policy
     found: ExtensionMap = {}
     if h.name is not None and config.send_server_name:
-        name = normal_name(h.name)
-        if isinstance(name, str):  # RFC 6066 3: no IP addresses
-            found[X.server_name] = ext.ServerNameList((ext.ServerName(0, name.encode()),)).encode()
+        body = server_name_body(h.name)
+        if body:
+            found[X.server_name] = body
     fixed = config.cache.get("hello")
     if fixed is None:
         fixed = config.cache["hello"] = fixed_extensions(config)
@@ -189,6 +190,15 @@ def hello_extensions(h: Handshake, config: ClientConfig, offer: Offer) -> Extens
         keys = sorted(found, key=lambda kind: (config.random(4), kind))
         found = {kind: found[kind] for kind in keys}
     return found
+
+
+@lru_cache(maxsize=1024)
+def server_name_body(name: str) -> bytes:
+    """The server_name extension of this name (RFC 6066 section 3); empty for an IP address."""
+    normal = normal_name(name)
+    return (
+        ext.ServerNameList((ext.ServerName(0, normal.encode()),)).encode() if isinstance(normal, str) else b""
+    )
 
 
 def fixed_extensions(config: ClientConfig) -> ExtensionMap:
@@ -333,7 +343,12 @@ def session_binding(config: ClientConfig, name: str | None) -> bytes:
         types = bytes(config.server_certificate_types)
         settings = b"".join(hashlib.sha256(each).digest() for each in (judge, asked, keys, types))
         known = config.cache["binding"] = hashlib.sha256(settings).digest()
-    return hashlib.sha256(known + (name or "").lower().encode()).digest()[:16]
+    return _binding_of(known, name or "")
+
+
+@lru_cache(maxsize=1024)
+def _binding_of(settings: bytes, name: str) -> bytes:
+    return hashlib.sha256(settings + name.lower().encode()).digest()[:16]
 
 
 def keep_session(conn: Connection, session: Session) -> None:

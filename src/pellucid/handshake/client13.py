@@ -63,6 +63,7 @@ EXPECT_ANY_CERTIFICATE_OR_REQUEST: Expect = {**EXPECT_ANY_CERTIFICATE, **_REQUES
 EXPECT_CERTIFICATE_VERIFY: Expect = {HandshakeType.certificate_verify: CertificateVerify}
 EXPECT_FINISHED: Expect = {HandshakeType.finished: Finished}
 
+_STAPLED = frozenset({X.status_request, X.signed_certificate_timestamp})
 _SERVER_HELLO_EXTENSIONS = frozenset({X.supported_versions, X.key_share, X.pre_shared_key})
 
 
@@ -301,20 +302,19 @@ def server_authentication(h: Handshake, config: ClientConfig, offer: Offer) -> A
         refuse(Reason.DECODE_ERROR, "the server's Certificate has a request context")
     if not certificate.certificate_list:
         refuse(Reason.NO_CERTIFICATE)
-    requested = frozenset(offer.hello.extensions) & {X.status_request, X.signed_certificate_timestamp}
+    requested = offer.hello.extensions.keys() & _STAPLED
     peer = read_certificate(h, certificate, requested)
     h.facts["ocsp_response"] = peer.ocsp
     h.facts["scts"] = peer.scts
     if server_shows_raw_key(h, config):
         key, pss_key = (yield from believe_raw_key(h, peer.chain, config.trusted_public_keys)), False
     else:
-        question = VerifyPeer(peer.chain, h.name, peer.ocsp, peer.scts)
-        verified = yield from h.ask(
-            question,
-            lambda: config.judge.verify_server(
+        if VerifyPeer in config.ask:
+            verified = yield VerifyPeer(peer.chain, h.name, peer.ocsp, peer.scts)
+        else:
+            verified = config.judge.verify_server(
                 peer.chain, h.name or "", config.now(), ocsp=peer.ocsp, note=h.note
-            ),
-        )
+            )
         h.facts["peer_chain"] = peer.chain
         h.facts["verified_chain"] = verified.chain
         key, pss_key = verified.leaf_key, verified.pss_key

@@ -43,7 +43,7 @@ def on_key_update(conn: Connection, raw: bytes) -> None:
 
 def on_ticket(conn: Connection, raw: bytes) -> None:
     """RFC 8446 section 4.6.1."""
-    receive_ticket(conn, NewSessionTicket.decode(raw[4:]))
+    receive_ticket(conn, NewSessionTicket.decode(raw, 4))
 
 
 def on_certificate_request(conn: Connection, raw: bytes) -> None:

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy
 
@@ -97,10 +96,15 @@ class Question:
         self.profile = profile
         self.name = name
         self.now = now
-        self.moment = _EPOCH + timedelta(seconds=int(now))
+        self.moment = _moment(int(now))
         self.wanted = wanted
         self.use = use
         self.vetted = vetted
+
+
+@lru_cache(maxsize=16)
+def _moment(seconds: int) -> datetime:
+    return _EPOCH + timedelta(seconds=seconds)
 
 
 class RuleBroken(Exception):
@@ -112,13 +116,14 @@ class RuleBroken(Exception):
 
 def key_fault(key: Any, profile: str) -> Fault | None:
     """A key that is too weak, too large, or of a kind that cannot speak TLS."""
-    if isinstance(key, EllipticCurvePublicKey):
+    kind = kind_of(key)
+    if kind == "ecdsa":
         curve = key.curve
         if curve.name in CURVES:
             return None
         reason = Reason.WEAK_CERTIFICATE_KEY if curve.key_size < 256 else Reason.UNSUPPORTED_CERTIFICATE_KEY
         return Fault(reason, f"its key is on the curve {curve.name}")
-    if isinstance(key, RSAPublicKey):
+    if kind == "rsa":
         bits = key.key_size
         if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
             most = f"{MIN_RSA_BITS} are the least" if bits < MIN_RSA_BITS else f"{MAX_RSA_BITS} are the most"
@@ -126,7 +131,7 @@ def key_fault(key: Any, profile: str) -> Fault | None:
         if bits % 8 and profile == WEBPKI:  # BR 6.1.5
             return Fault(Reason.WEAK_CERTIFICATE_KEY, f"its RSA key has {bits} bits, no multiple of eight")
         return None
-    if kind_of(key) is None:
+    if kind is None:
         name = type(key).__name__.removesuffix("PublicKey")
         return Fault(Reason.UNSUPPORTED_CERTIFICATE_KEY, f"its key is a {name} key")
     return None

@@ -17,12 +17,12 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from pellucid.crypto.signatures import kind_of
 from pellucid.errors import CertificateRefused, Reason, UsageError
 from pellucid.limits import MAX_CERTIFICATES, MAX_INTERMEDIATES
 from pellucid.trust.loading import Source, load_certificates, load_many
@@ -72,7 +72,7 @@ class Verified:
         profile: "webpki", "rfc5280" or "insecure".
     """
 
-    __slots__ = ("_path", "checks", "leaf", "leaf_key", "peer", "profile", "unchecked")
+    __slots__ = ("_der", "_path", "checks", "leaf", "leaf_key", "peer", "profile", "unchecked")
 
     def __init__(
         self,
@@ -83,8 +83,10 @@ class Verified:
         profile: str,
         checks: tuple[Check, ...] = (),
         unchecked: tuple[str, ...] = (),
+        der: Callable[[x509.Certificate], bytes] = lambda certificate: certificate.public_bytes(Encoding.DER),
     ) -> None:
         self._path = path
+        self._der = der
         self.peer = peer
         self.leaf = leaf
         self.leaf_key = leaf_key
@@ -100,14 +102,17 @@ class Verified:
     @property
     def chain(self) -> tuple[bytes, ...]:
         """The verified path in DER, leaf to anchor; empty if nothing was verified."""
-        above = self._path[1:]
-        return (*self.peer[: len(self._path[:1])], *(each.public_bytes(Encoding.DER) for each in above))
+        if not self._path:
+            return ()
+        found = [self.peer[0]]
+        found += map(self._der, self._path[1:])
+        return tuple(found)
 
     @property
     def pss_key(self) -> bool:
         """Whether the leaf's key says id-RSASSA-PSS (RFC 8446 4.2.3: then only rsa_pss_pss_* fits)."""
         return (
-            isinstance(self.leaf_key, RSAPublicKey)
+            kind_of(self.leaf_key) == "rsa"
             and self.leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
         )
 
@@ -137,6 +142,7 @@ class Trust:
     __slots__ = (
         "_anchors",
         "_builders",
+        "_ders",
         "_fingerprint",
         "_load",
         "_set_aside",
@@ -164,6 +170,7 @@ class Trust:
         self._set_aside: tuple[tuple[x509.Certificate, Fault], ...] = ()
         self._store: Store | None = None
         self._fingerprint: bytes | None = None
+        self._ders: dict[int, bytes] = {}
         self._builders: dict[tuple[x509.ObjectIdentifier, str, bool], PolicyBuilder] = {}
         self.profile = profile
         self.label = label
@@ -480,7 +487,16 @@ class Trust:
             raise _refusal(fault, peer)
         if self.crls or ocsp is not None or (stapling_asked and _MUST_STAPLE in peer[0]):
             checks += self._revocation(path, peer, question, ocsp, stapling_asked, note)
-        return Verified(path, peer, leaf, key, self.profile, checks)
+        return Verified(path, peer, leaf, key, self.profile, checks, (), self._der)
+
+    def _der(self, certificate: x509.Certificate) -> bytes:
+        """A certificate in DER; an anchor, which the verifier gives back as the very object, only once."""
+        known = self._ders.get(id(certificate))
+        if known is None:
+            known = certificate.public_bytes(Encoding.DER)
+            if any(certificate is anchor for anchor in self.anchors):  # they live as long as this trust
+                self._ders[id(certificate)] = known
+        return known
 
     def _second_look(
         self,

@@ -7,6 +7,8 @@ registrations; `BODY` says which structure an extension's content has in which m
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from pellucid.errors import Reason, refuse
 from pellucid.wire.codepoints import (
     CertificateCompressionAlgorithm,
@@ -413,7 +415,7 @@ EMPTY_IN_CLIENT_HELLO = frozenset(
 )
 
 
-def check_answers(extensions: ExtensionMap, message: str, offered: frozenset[int] | ExtensionMap) -> None:
+def check_answers(extensions: ExtensionMap, message: str, offered: Container[int]) -> None:
     """Refuse an extension of `message` that answers nothing, or may not stand there.
 
     RFC 8446 section 4.2: unsolicited answers are `unsupported_extension`; a known extension in the
