@@ -5,7 +5,6 @@ RFC 9850 (SSLKEYLOGFILE); RFC 8446 appendix C (secrets).
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import stat
@@ -85,10 +84,10 @@ def test_it_is_immutable_and_serialises(policy: Policy) -> None:
     staple = AUTHORITY.staple(ECDSA)
     config = server_config(policy, identities=(ECDSA.replace(ocsp=staple, scts=(b"sct",)),))
     info = connected(client(policy=policy, request_scts=True), server(config=config)).client.info
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         info.version = 0  # type: ignore[misc]
     text = json.loads(json.dumps(info.to_json()))
-    assert set(text) >= {field.name for field in dataclasses.fields(ConnectionInfo)}
+    assert set(text) >= set(ConnectionInfo._fields)
     assert text["peer_chain"] == [der.hex() for der in ECDSA.chain]
     assert text["ocsp_response"] == staple.hex()
     assert text["scts"] == [b"sct".hex()]
