@@ -113,8 +113,17 @@ class _Ladder:
         indent = self._server_indent(step)
         for item in step.items:
             yield from self._item(item, indent)
+        for name, text in step.notes.items():
+            yield from self._note(name, text)
         if step.change is not None:
             yield from self._change(step.change)
+
+    def _note(self, name: str, text: str) -> Iterator[Line]:
+        """A sentence more, under its label."""
+        label = f"{name:<6}"
+        for line in wrap(text, self.inner - 14) if text else ():
+            yield self._rung([("    ", ""), (label, "label"), (line, "tells")])
+            label = " " * 6
 
     def _server_indent(self, step: Step) -> int:
         """How far right the server's rows can stand: as far as the widest of the step allows."""

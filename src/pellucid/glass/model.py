@@ -64,6 +64,8 @@ class Step:
     items: list[Arrow | Box] = field(default_factory=list)
     extra: list[Row] = field(default_factory=list)
     change: Change | None = None
+    #: label: a sentence more about the step ("why", "wire", "but"), for who wants it.
+    notes: dict[str, str] = field(default_factory=dict)
 
     def values(self, *, secrets: bool = False) -> dict[str, Any]:
         """Every value of the step by name, for JSON."""
