@@ -140,14 +140,16 @@ def _show(terminal: Terminal, trace: Trace, *, to_stdout: bool) -> None:
     """The ladder and the summary; on stderr when stdout is the server's answer."""
     if next(trace.of("record", "message"), None) is None:
         return  # the line was never made
-    told = tell(client=trace)
     if terminal.as_json:
-        terminal.story(told)
+        terminal.show(trace)
         return
     if terminal.quiet:
         return
     console = terminal.out if to_stdout else terminal.err
-    terminal.story(told, to=console)
+    terminal.show(trace, to=console)
+    if terminal.views:
+        return
+    told = tell(client=trace)
     rows = [(row.label, str(row.value)) for row in told.summary]
     if rows:
         terminal.draw([[("", "")], *table(rows, columns(console))], to=console)

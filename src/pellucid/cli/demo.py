@@ -93,8 +93,7 @@ def demo(which: str | None, draw: PictureFlags, output: OutputFlags) -> None:
     names = [which] if which else ["classic", "1.3"]
     for position, name in enumerate(names):
         client, server, identity = run(name)
-        told = tell(client, server, beside_rsa=len(names) > 1 and position > 0)
-        if not terminal.as_json:
-            terminal.draw([[("", "")], [(told.title, "title")], [("", "")]])
-        terminal.story(told)
-        pictures.add(client, server, title=told.title, key=identity.key)
+        beside_rsa = len(names) > 1 and position > 0
+        title = tell(client, server).title
+        terminal.show(client, server, key=identity.key, title=title, beside_rsa=beside_rsa)
+        pictures.add(client, server, title=title, key=identity.key)

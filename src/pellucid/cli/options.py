@@ -76,6 +76,7 @@ class NetworkFlags:
 class OutputFlags:
     """What is printed and kept."""
 
+    view: tuple[str, ...]
     json: bool
     quiet: bool
     verbose: int
@@ -84,7 +85,14 @@ class OutputFlags:
 
     def terminal(self) -> Terminal:
         """The streams to print on, known to whatever reports an error later."""
-        made = Terminal(color=self.color, as_json=self.json, quiet=self.quiet, secrets=self.show_secrets)
+        made = Terminal(
+            color=self.color,
+            as_json=self.json,
+            quiet=self.quiet,
+            secrets=self.show_secrets,
+            views=self.view,
+            verbose=self.verbose,
+        )
         click.get_current_context().obj = made
         return made
 
@@ -185,12 +193,35 @@ network_options = _bundle(
     click.option("-6", "--ipv6", "ipv6", is_flag=True, help="IPv6 only."),
 )
 
+#: The views of `pellucid.glass.views`, which is not loaded just to make the help.
+VIEW_NAMES = ("ladder", "bytes", "keys", "reasons", "trust", "steps", "wire")
+
+
+def views_named(context: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
+    """The views of a list, in its order; "all" is every one."""
+    names = tuple(VIEW_NAMES if name == "all" else (name,) for name in listed(text))
+    found = tuple(dict.fromkeys(name for group in names for name in group))
+    for name in found:
+        if name not in VIEW_NAMES:
+            raise click.BadParameter(f"no view {name!r}; there are {', '.join(VIEW_NAMES)}, and all.")
+    return found
+
+
 output_options = _bundle(
     OutputFlags,
     "output",
+    click.option(
+        "--view",
+        metavar="LIST",
+        default="",
+        callback=views_named,
+        help=f"What to show: {', '.join(VIEW_NAMES)}, or all.  [default: the nine steps, in short]",
+    ),
     click.option("--json", is_flag=True, help="JSON on stdout, one object a line."),
     click.option("-q", "--quiet", is_flag=True, help="No narration."),
-    click.option("-v", "--verbose", count=True, help="More: -v the summary too, -vv every value whole."),
+    click.option(
+        "-v", "--verbose", count=True, help="More: -v the reasons and certificates, -vv every view."
+    ),
     click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),

@@ -29,12 +29,14 @@ from pellucid.cli.settings import alpn_of, identity_of, policy_of, target
 from pellucid.cli.terminal import Terminal, columns, table
 from pellucid.config import ServerConfig
 from pellucid.errors import TLSError
+from pellucid.glass.decode import shown_identity
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
 from pellucid.io.endpoints import Server
 from pellucid.io.sockets import TLSSocket
 from pellucid.keylog import KeyLog
 from pellucid.trust.authority import Authority
+from pellucid.trust.identity import Identity
 from pellucid.trust.verification import Trust
 
 if TYPE_CHECKING:
@@ -64,10 +66,12 @@ class Visitors:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._here = threading.local()  # this thread's connection: its trace, and its scene
+        self._identities: tuple[Identity, ...] = ()
 
     def config(self, base: ServerConfig) -> ServerConfig:
         """The configuration of one connection, with a trace of its own."""
         self._here.scene = None
+        self._identities = base.identities
         self._here.trace = Trace() if self.scenes is None else self._live(self.scenes)
         return base.replace(observer=self._here.trace)
 
@@ -99,6 +103,8 @@ class Visitors:
         trace = getattr(self._here, "trace", None)
         with self._lock:
             if isinstance(error, TLSError):
+                if trace is not None:
+                    self._draw(trace)
                 problems.report(error, trace=trace, terminal=self.terminal)
             if trace is not None:
                 self.pictures.add(trace)
@@ -114,17 +120,19 @@ class Visitors:
 
     def _show(self, trace: Trace) -> None:
         with self._lock:
-            told = tell(server=trace)
             if self.keep.record:
                 with open(self.keep.record, "a", encoding="utf-8") as file:
                     trace.write(file, secrets=self.terminal.secrets)
             self.pictures.add(trace)
-            if self.terminal.quiet and not self.terminal.as_json:
-                return
-            self.terminal.story(told)
-            if not self.terminal.as_json:
-                rows = [(row.label, str(row.value)) for row in told.summary]
-                self.terminal.draw([[("", "")], *table(rows, columns(self.terminal.out)), [("", "")]])
+            self._draw(trace)
+
+    def _draw(self, trace: Trace) -> None:
+        if self.terminal.quiet and not self.terminal.as_json:
+            return
+        self.terminal.show(trace, key=shown_identity(trace, self._identities))
+        if not self.terminal.as_json and not self.terminal.views:
+            rows = [(row.label, str(row.value)) for row in tell(server=trace).summary]
+            self.terminal.draw([[("", "")], *table(rows, columns(self.terminal.out)), [("", "")]])
 
 
 @click.command(short_help="Run a server that shows its visitors' handshakes.")

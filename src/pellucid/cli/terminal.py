@@ -22,6 +22,9 @@ from pellucid.glass.failure import Failure
 from pellucid.glass.ladder import Line
 from pellucid.glass.model import Story
 from pellucid.glass.show import wrap
+from pellucid.glass.story import tell
+from pellucid.glass.trace import Trace
+from pellucid.glass.views.common import other_end
 
 #: The drawing's styles, as rich names them. They read well on dark and on light.
 STYLES = {
@@ -49,12 +52,28 @@ STYLES = {
 _MOST_COLUMNS = 80
 
 
+#: What -v and -vv show.
+_VERBOSE: tuple[tuple[str, ...], ...] = (
+    (),
+    ("steps", "reasons", "trust"),
+    ("ladder", "bytes", "keys", "reasons", "trust", "steps", "wire"),
+)
+
+
 class Terminal:
     """The two streams of a command, with its wishes about colour, JSON and noise."""
 
     def __init__(
-        self, *, color: str = "auto", as_json: bool = False, quiet: bool = False, secrets: bool = False
+        self,
+        *,
+        color: str = "auto",
+        as_json: bool = False,
+        quiet: bool = False,
+        secrets: bool = False,
+        views: Sequence[str] = (),
+        verbose: int = 0,
     ) -> None:
+        self.views = tuple(views) or _VERBOSE[min(verbose, len(_VERBOSE) - 1)]
         self.as_json = as_json
         self.quiet = quiet
         self.secrets = secrets
@@ -80,6 +99,49 @@ class Terminal:
                 text.append(ladder.to_ascii(part) if fold else part, STYLES.get(style, ""))
             text.rstrip()
             console.print(text, soft_wrap=True, highlight=False)
+
+    def show(
+        self,
+        trace: Trace,
+        other: Trace | None = None,
+        *,
+        key: Any = None,
+        title: str = "",
+        beside_rsa: bool = False,
+        to: Console | None = None,
+    ) -> None:
+        """A connection, as --view wants it; its story in short where it wants nothing in particular.
+
+        Parameters:
+            trace, other, key: see `pellucid.glass.views.View`.
+            title: what is shown, for a heading; not in JSON.
+            beside_rsa: say what changed since the textbook's handshake.
+            to: stdout, or the console given.
+        """
+        if title and not self.as_json:
+            self.draw([[("", "")], [(title, "title")], [("", "")]], to=to)
+        if self.views:
+            self._views(trace, other, key, to)
+            return
+        client, server = other_end(trace, other)
+        self.story(tell(client, server, beside_rsa=beside_rsa), to=to)
+
+    def _views(self, trace: Trace, other: Trace | None, key: Any, to: Console | None) -> None:
+        from pellucid.glass import terminal as drawings
+        from pellucid.glass.views import VIEWS, to_json
+
+        console = to or self.out
+        for name in self.views:
+            view = VIEWS[name]
+            tree = view.build(trace, other, key)
+            if self.as_json:
+                told = {"view": name, "role": trace.role, "title": view.title}
+                self.objects([told | to_json(tree, secrets=self.secrets)])
+                continue
+            width = columns(console)
+            if len(self.views) > 1:
+                self.draw([[("", "")], *_banner(view.title, view.about, width)], to=to)
+            self.draw(drawings.draw(name, tree, width, secrets=self.secrets), to=to)
 
     def story(self, story: Story, *, to: Console | None = None) -> None:
         """Print a handshake: the ladder, or one JSON object for each step."""
@@ -125,6 +187,15 @@ class Terminal:
                 lines.append([*lead, (part, style)])
                 sign, label = "  ", " " if label else ""
         self.draw(lines, to=self.err)
+
+
+def _banner(title: str, about: str, width: int) -> list[Line]:
+    """What stands above a view where there are several."""
+    return [
+        [(f"━━ {title.upper()} ", "title"), ("━" * max(width - len(title) - 4, 0), "bar")],
+        [(about, "quiet")],
+        [("", "")],
+    ]
 
 
 def columns(console: Console) -> int:

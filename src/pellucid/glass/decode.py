@@ -7,6 +7,7 @@ same number; `Reader` knows what was negotiated and picks the right declaration.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from cryptography import x509
@@ -277,3 +278,15 @@ def names_of(certificate: x509.Certificate) -> list[str]:
         *names.get_values_for_type(x509.DNSName),
         *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
     ]
+
+
+def shown_identity(trace: Trace, identities: Iterable[Any]) -> Any:
+    """Which of a server's identities a trace shows; None where no certificate was shown."""
+    reader = Reader(trace)
+    for fact in trace.of("message"):
+        message = reader.message(fact)
+        chain = chain_of(message) if message.type in CERTIFICATES and message.sender == "server" else ()
+        for identity in identities if chain else ():
+            if chain[0] in (*identity.chain[:1], identity.raw_public_key):
+                return identity
+    return None

@@ -30,7 +30,7 @@ WIDTH = 80
 _LABEL = 19
 _CHECK = 26
 #: For terminals and files that cannot hold the box-drawing characters: one column for one column.
-_ASCII = str.maketrans("│├┤╞╡─═▶◀✓✗–…·╵⏎", "|||||-=><+x-~..$")
+_ASCII = str.maketrans("│├┤╞╡─═▶◀✓✗–…·╵⏎━└╭╰▲×≠", "|||||-=><+x-~..$=`..^x#")
 
 
 def draw(story: Story, *, width: int = WIDTH, secrets: bool = False, ascii_only: bool = False) -> list[Line]:

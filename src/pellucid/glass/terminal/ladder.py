@@ -47,14 +47,11 @@ class _Ladder:
                 yield from self._said(item)
         yield self._rung("", "")
 
-    def _rung(self, text: str, style: str, who: str = "client", margin: str = "") -> Line:
+    def _rung(self, text: str, style: str, who: str = "client") -> Line:
         pad = " " * (self.inner - len(text) - 1)
-        middle = (
-            [(" ", ""), (text, style), (pad, "")]
-            if who == "client"
-            else [(pad, ""), (text, style), (" ", "")]
-        )
-        return [(f"{margin:>{_MARGIN - 1}} ", "quiet"), (" │", "bar"), *middle, ("│", "bar")]
+        middle = [(" ", ""), (text, style), (pad, "")]
+        middle = middle if who == "client" else middle[::-1]
+        return [(" " * _MARGIN, ""), (" │", "bar"), *middle, ("│", "bar")]
 
     def _arrow(self, arrow: Arrow, time: str) -> Line:
         line, left, right = ("═", "╞", "╡") if arrow.sealed else ("─", "├", "┤")

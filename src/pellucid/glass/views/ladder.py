@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.glass import gist
-from pellucid.glass.crossings import OTHER, Crossing, crossings, step_of
+from pellucid.glass.crossings import Crossing, crossings, step_of
 from pellucid.glass.decode import Reader
 from pellucid.glass.failure import Failure
 from pellucid.glass.story import tell
@@ -129,7 +129,7 @@ def _moments(trace: Trace, reader: Reader) -> Iterator[Moment]:
             checks.append(fact)
             continue
         if fact.kind == "keys":
-            yield Moment(fact.at, trace.role, "keys", _keys(fact, trace, reader))
+            yield Moment(fact.at, trace.role, "keys", _keys(fact, reader))
         elif fact.kind == "state" and fields["what"] == "handshake complete":
             yield Moment(fact.at, trace.role, "state", "The handshake is complete.", True)
         elif fact.kind == "error":
@@ -147,9 +147,8 @@ def _moments(trace: Trace, reader: Reader) -> Iterator[Moment]:
         yield Moment(checks[-1].at, trace.role, "check", text, not failed)
 
 
-def _keys(fact: Fact, trace: Trace, reader: Reader) -> str:
-    sent, epoch = fact.fields["sent"], fact.fields["epoch"]
-    whose = "writes" if sent else f"reads what the {OTHER[trace.role]} writes"
+def _keys(fact: Fact, reader: Reader) -> str:
+    does, epoch = "writes" if fact.fields["sent"] else "reads", fact.fields["epoch"]
     if reader.version == 0x0303:
-        return f"From here it {whose} under the session's keys."
-    return f"From here it {whose} under {_EPOCHS.get(epoch, f'the keys of update {epoch - 3}')}."
+        return f"From here on it {does} with the session's keys."
+    return f"From here on it {does} with {_EPOCHS.get(epoch, f'the keys of update {epoch - 3}')}."
