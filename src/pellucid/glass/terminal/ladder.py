@@ -60,15 +60,12 @@ class _Ladder:
         size = f" {sized(arrow.size)} "
         shaft = line * max(self.inner - len(name) - len(size) - 5, 1)
         margin = (f"{time:>{_MARGIN - 1}} ", "quiet")
+        told, pen = (size, "quiet"), (line * 2, style)
         if arrow.sender == "client":
-            return [
-                margin, (f" {left}", "bar"), (line * 2, style), (name, style), (shaft, style), (size, "quiet"),
-                (f"{line * 2}▶", style), ("│", "bar"),
-            ]  # fmt: skip
-        return [
-            margin, (" │", "bar"), (f"◀{line * 2}", style), (size, "quiet"), (shaft, style), (name, style),
-            (line * 2, style), (right, "bar"),
-        ]  # fmt: skip
+            drawn = [pen, (name, style), (shaft, style), told, (f"{line * 2}▶", style)]
+            return [margin, (f" {left}", "bar"), *drawn, ("│", "bar")]
+        drawn = [(f"◀{line * 2}", style), told, (shaft, style), (name, style), pen]
+        return [margin, (" │", "bar"), *drawn, (right, "bar")]
 
     def _said(self, arrow: Arrow) -> Iterator[Line]:
         for text in wrap(arrow.gist, self.inner - 8):
