@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support import House
+
+# A loaded machine takes its time: how long an example took says nothing about the code.
+settings.register_profile("pellucid", deadline=None)
+settings.load_profile("pellucid")
 
 SHARED = Path(os.environ.get("PELLUCID_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
