@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import StringIO
 from pathlib import Path
 
+import failures
 import states
 from rich.console import Console
 from rich.text import Text
@@ -31,3 +32,4 @@ if __name__ == "__main__":
     PICTURES.mkdir(exist_ok=True)
     demo()
     states.draw()
+    failures.draw()

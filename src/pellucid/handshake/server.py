@@ -18,7 +18,7 @@ from pellucid.handshake.server13 import server13
 from pellucid.records import PlainSealing
 from pellucid.trust.names import why_not_a_host_name
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import CipherSuite, HandshakeType
+from pellucid.wire.codepoints import CipherSuite, HandshakeType, ProtocolVersion
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import ClientHello
 
@@ -73,7 +73,8 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
     if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
         refuse(Reason.INAPPROPRIATE_FALLBACK)
     if version is None:
-        refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client offers {', '.join(f'0x{v:04x}' for v in offered)}")
+        names = ", ".join(ProtocolVersion.name_of(code) for code in offered)
+        refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client offers {names}")
     h.decide("version", version, "the highest that both know", offered, ours)
     return version
 
