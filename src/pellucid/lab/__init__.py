@@ -25,8 +25,11 @@ and gives each message a record of its own. A fault that no function here makes 
 `Fault` away.
 
 Once the handshake is over (or in its midst), `peer.inject(...)` writes any record under the
-present keys and `peer.inject_raw(...)` any bytes at all. Over a real socket a misbehaving peer is
-driven like any other connection: `TLSSocket(sock, MisbehavingClient(config, "localhost", ...))`.
+present keys and `peer.inject_raw(...)` any bytes at all.
+
+In memory, `converse` lets two peers talk. Over real sockets `probe` is the bad client of any server,
+`serve` the bad server of any client, whatever they are written in; `pellucid.pytest_plugin` has both as
+fixtures.
 
 The faults keep count of what they saw: make new ones for each connection.
 """
@@ -59,6 +62,7 @@ from pellucid.lab.faults import (
     swap,
 )
 from pellucid.lab.peers import Conversation, MisbehavingClient, MisbehavingServer, converse
+from pellucid.lab.sockets import Outcome, Trap, probe, serve
 
 __all__ = [
     "ChangeCipherSpec",
@@ -67,9 +71,11 @@ __all__ = [
     "HelloRetryRequest",
     "MisbehavingClient",
     "MisbehavingServer",
+    "Outcome",
     "Outgoing",
     "Record",
     "Tap",
+    "Trap",
     "apart",
     "append",
     "converse",
@@ -82,10 +88,12 @@ __all__ = [
     "flip",
     "in_clear",
     "insert",
+    "probe",
     "record_version",
     "records",
     "repeat_extension",
     "replace",
+    "serve",
     "split",
     "swap",
 ]

@@ -178,16 +178,20 @@ def edit(
         nth: only the nth message of that kind, from 1; None for all.
         fields: new values of fields.
 
+    Raises:
+        AttributeError: the message has no such field.
+
     >>> from pellucid.wire.messages import KeyUpdate
     >>> list(edit(KeyUpdate, request_update=7).items(KeyUpdate(0).to_handshake()))[0].hex()
     '1800000107'
     """
 
+    if unknown := fields.keys() - set(message.fields):
+        raise AttributeError(f"{message.__name__} has no field {min(unknown)}")
+
     def instead(raw: bytes) -> Iterable[Item]:
         decoded: Any = message.decode(raw[4:])
         for name, value in fields.items():
-            if name not in message.fields:
-                raise AttributeError(f"{message.__name__} has no field {name}")
             setattr(decoded, name, value)
         if change is not None:
             changed = change(decoded)
