@@ -378,7 +378,8 @@ class ServerConfig(Config):
         stateless_retry: put the state of a HelloRetryRequest into its cookie.
         require_server_name: refuse a client whose server_name fits none of the identities.
         require_alpn: refuse a client that offers no ALPN at all.
-        acknowledge_server_name: tell the client that its server_name was of use (RFC 6066 section 3).
+        acknowledge_server_name: tell the client that its server_name was of use (RFC 6066 section 3):
+            "always", "first" (not when a session is resumed; TLS 1.2 never does then) or "never".
         psk_identity_hint: TLS 1.2 PSK suites (RFC 4279).
         client_certificate_types, server_certificate_types: RFC 7250, in order of preference.
         trusted_public_keys: raw public keys of clients to believe.
@@ -401,7 +402,7 @@ class ServerConfig(Config):
     stateless_retry: bool = False
     require_server_name: bool = False
     require_alpn: bool = False
-    acknowledge_server_name: bool = True
+    acknowledge_server_name: str = "always"
     psk_identity_hint: bytes = b""
     client_certificate_types: tuple[int, ...] = (0,)
     server_certificate_types: tuple[int, ...] = (0, 2)
@@ -417,6 +418,8 @@ class ServerConfig(Config):
             raise UsageError(
                 Reason.BAD_CONFIG, f'client_auth is "none", "request" or "require", not {self.client_auth!r}'
             )
+        if self.acknowledge_server_name not in ("always", "first", "never"):
+            raise UsageError(Reason.BAD_CONFIG, 'acknowledge_server_name is "always", "first" or "never"')
         if not 0 <= self.ticket_lifetime <= MAX_TICKET_LIFETIME:
             raise UsageError(Reason.BAD_CONFIG, "a ticket lives 604,800 seconds (seven days) at most")
         if self.max_early_data and self.replay_guard is None:

@@ -17,7 +17,7 @@ by the next call to `data_to_send`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pellucid.config import ClientConfig, Config, ServerConfig
@@ -97,6 +97,7 @@ class Connection:
         "_request",
         "_requests_refused",
         "_resumption",
+        "_revoke",
         "_said",
         "_sending",
         "_steps",
@@ -146,6 +147,7 @@ class Connection:
         self._master: Any = None  # TLS 1.2: Finished values for tls-unique
         self._resumption: Any = None  # what turns a ticket into a session
         self._pha: Any = None  # what post-handshake authentication needs
+        self._revoke: Callable[[], None] | None = None  # ends the TLS 1.2 session of this connection
 
     # -- what the application calls ----------------------------------------------------------------
 
@@ -634,6 +636,8 @@ class Connection:
             self._fragments = b""
             if steps is not None and not steps.gi_running:
                 steps.close()
+            if self._revoke is not None and error.alert is not None:
+                self._revoke()  # RFC 5246 7.2.2: after a fatal alert nobody resumes
             if ours and error.alert is not None and not self._write_closed:
                 self._send_alert(AlertLevel.fatal, error.alert)
             self._forget()

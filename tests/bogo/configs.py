@@ -352,6 +352,6 @@ def server_config(settings: Settings, memory: Memory, common: dict[str, Any]) ->
         client_certificate_types=tuple(settings["accepted-peer-cert-types"]) or (0,),
         server_certificate_types=tuple(dict.fromkeys(kinds)) or (0,),
         cipher_preference="server" if own_order(settings) else "client",
-        acknowledge_server_name=not settings["no-server-name-ack"],
+        acknowledge_server_name="never" if settings["no-server-name-ack"] else "first",
         **common,
     )

@@ -109,7 +109,7 @@ def test_quic_parameters_are_for_quic(
 def test_a_server_name_is_acknowledged_or_not(
     runner: Runner, authority: Authority, key_flags: list[str]
 ) -> None:
-    """And never when the session is resumed (RFC 6066 section 3)."""
+    """And never when the session is resumed, as BoringSSL has it in both versions."""
     from pellucid.glass import Trace
     from pellucid.wire.codepoints import ExtensionType
     from pellucid.wire.messages import EncryptedExtensions, ServerHello

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SERVER_CONTEXT = b" " * 64 + b"TLS 1.3, server CertificateVerify\0"
 CLIENT_CONTEXT = b" " * 64 + b"TLS 1.3, client CertificateVerify\0"
 RAW_PUBLIC_KEY = 2
+_SHA1 = frozenset({SignatureScheme.rsa_pkcs1_sha1, SignatureScheme.ecdsa_sha1})
 
 
 @dataclass(slots=True)
@@ -64,13 +65,24 @@ def choose_scheme(
 
 def verifiable(identity: Identity, schemes: tuple[int, ...]) -> bool:
     """Whether the client takes the signature of every certificate that we would send."""
+    return all(any(scheme in schemes for scheme in each) for each in needed_schemes(identity))
+
+
+def relies_on_sha1(identity: Identity, schemes: tuple[int, ...]) -> bool:
+    """Whether its chain is signed with SHA-1 and the client did not ask for that (RFC 8446 4.4.2.2)."""
+    return any(
+        each and _SHA1.issuperset(each) and not set(each) & set(schemes) for each in needed_schemes(identity)
+    )
+
+
+def needed_schemes(identity: Identity) -> Any:
+    """For each certificate that we would send, the schemes that its signature may be."""
     from pellucid.trust.peer import chain_schemes
 
-    key = "chain schemes"
-    needed = identity.cache.get(key)
+    needed = identity.cache.get("chain schemes")
     if needed is None:
-        needed = identity.cache[key] = chain_schemes(identity.chain)
-    return all(any(scheme in schemes for scheme in each) for each in needed)
+        needed = identity.cache["chain schemes"] = chain_schemes(identity.chain)
+    return needed
 
 
 # -- sending ---------------------------------------------------------------------------------------

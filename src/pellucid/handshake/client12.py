@@ -200,6 +200,7 @@ def resume(
     if extended and not session.extended_master_secret:
         refuse(Reason.RESUMED_WITH_EMS)
     h.facts["resumed"] = True
+    h.conn._revoke = session.revoke
     inherit(h, session)
     h.facts["group"] = session.group or None
     h.decide("resumption", True, "the server echoed the session id")
@@ -445,6 +446,13 @@ def finish(
     session = session_of(h, config, keys, hello, ticket, old)
     if session is not None:
         keep_session(conn, session)
+    kept = [one for one in (old, session) if one is not None]
+
+    def revoke() -> None:
+        for one in kept:
+            one.revoke()
+
+    conn._revoke = revoke if kept else None
 
 
 def session_of(

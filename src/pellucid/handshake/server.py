@@ -111,8 +111,15 @@ def check_server_name(h: Handshake, config: ServerConfig) -> None:
 
 
 def acknowledges_name(h: Handshake, config: ServerConfig) -> bool:
-    """Whether an empty server_name goes back: never when a session is resumed (RFC 6066 section 3)."""
-    return h.name is not None and config.acknowledge_server_name and not h.facts.get("resumed")
+    """Whether an empty server_name goes back (RFC 6066 section 3).
+
+    A TLS 1.2 session has its name for good, and resuming it must not say so again; in TLS 1.3 each
+    handshake has its own (RFC 8446 section 4.6.1), and RFC 8448 section 4 shows the answer.
+    """
+    when = config.acknowledge_server_name
+    if h.name is None or when == "never":
+        return False
+    return not h.facts.get("resumed") or (when == "always" and h.conn._version == TLS_1_3)
 
 
 def ranked_suites(h: Handshake, config: ServerConfig, hello: ClientHello, *, tls13: bool) -> list[Suite]:

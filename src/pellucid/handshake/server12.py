@@ -5,6 +5,7 @@ RFC 5246 section 7.4; RFC 8422 (ECDHE); RFC 5077 (tickets); RFC 7627; RFC 5746; 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import TLS_1_3, ServerConfig
@@ -14,7 +15,7 @@ from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import PeerMisbehaved, Reason, UsageError, refuse
 from pellucid.events import Decrypt, FindPsk, SelectIdentity, VerifyPeer
-from pellucid.handshake.authentication import believe_raw_key, choose_scheme
+from pellucid.handshake.authentication import believe_raw_key, choose_scheme, relies_on_sha1, verifiable
 from pellucid.handshake.certificate_types import RAW_PUBLIC_KEY, choose_types, client_shows_raw_key
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
@@ -207,6 +208,8 @@ def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Sess
     h.facts["peer_public_key"] = session.peer_public_key or None
     extensions = answer_extensions(h, config, hello, suite)
     session_id = hello.legacy_session_id
+    if config.session_cache is not None:
+        h.conn._revoke = partial(config.session_cache.discard, session_id)
     h.transcript.start(suite.hash)
     h.send(ServerHello(0x0303, random, session_id, suite.code, 0, extensions))
     etm = X.encrypt_then_mac in extensions
@@ -289,6 +292,7 @@ def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, rando
         send_ticket(h, config, keys)
     elif session_id and config.session_cache is not None:
         config.session_cache.put(session_id, session_of(h, config, keys).encode())
+        h.conn._revoke = partial(config.session_cache.discard, session_id)
     keys.write_keys(client=False)
     keys.send_finished(SERVER_FINISHED)
     finish(h, keys, theirs)
@@ -313,7 +317,7 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
     question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if shows_raw_key(h) else 0)
     given: Identity | None = yield from h.ask(question, lambda: None)
-    candidates = candidates_for(h, config, given)
+    candidates = candidates_for(h, config, given, schemes)
     why = Reason.NO_SHARED_CIPHER
     for suite in ranked:
         if suite.kx.startswith("ECDHE") and group is None:
@@ -335,14 +339,19 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     refuse(why, "no suite fits both our certificates and the client's offer")
 
 
-def candidates_for(h: Handshake, config: ServerConfig, given: Identity | None) -> list[Identity]:
-    """The identities to try, best first."""
+def candidates_for(
+    h: Handshake, config: ServerConfig, given: Identity | None, schemes: tuple[int, ...]
+) -> list[Identity]:
+    """The identities to try, best first: by name, then those that the client can verify to the top."""
     from pellucid.trust.identity import choose as by_name
 
     if given is not None:
         return [given]
     raw_key = shows_raw_key(h)
-    return [one for one in by_name(config.identities, h.name) if raw_key or one.chain]
+    ranked = [one for one in by_name(config.identities, h.name) if raw_key or one.chain]
+    if len(ranked) > 1 and not raw_key:
+        ranked.sort(key=lambda one: (-one.match_rank(h.name), not verifiable(one, schemes)))
+    return [one for one in ranked if raw_key or not relies_on_sha1(one, schemes)]
 
 
 def shows_raw_key(h: Handshake) -> bool:

@@ -24,6 +24,7 @@ from pellucid.handshake.authentication import (
     offered_compression,
     open_certificate,
     read_certificate,
+    relies_on_sha1,
     send_certificate,
     send_certificate_verify,
     verifiable,
@@ -500,7 +501,7 @@ def server_identity(
         best = next((one for one in able if verifiable(one, schemes)), None)
         if best is not None:
             return best
-    return next(iter(able or ranked), None)
+    return next((one for one in able or ranked if raw_key or not relies_on_sha1(one, schemes)), None)
 
 
 def send_certificate_request(h: Handshake, config: ServerConfig, context: bytes = b"") -> None:

@@ -78,6 +78,10 @@ class Session(Struct):
         """Whether the lifetime is over at `now` (seconds since 1970)."""
         return now * 1000 >= self.issued_at + self.lifetime * 1000
 
+    def revoke(self) -> None:
+        """End its life: a connection of it failed (RFC 5246 section 7.2.2). Copies of it are not reached."""
+        self.lifetime = 0
+
     def to_bytes(self) -> bytes:
         """The session as bytes. They hold a secret: store them as you store a key."""
         return self.encode()
