@@ -200,7 +200,7 @@ class Connection:
         if self._key_update_owed:
             self._answer_key_update()  # RFC 8446 4.6.3: before the next application data
         if data:
-            self._write.queue(APPLICATION_DATA, bytes(data) if type(data) is not bytes else data)
+            self._write.queue(APPLICATION_DATA, data if type(data) is bytes else bytes(data))
 
     def data_to_send(self) -> bytes:
         """The bytes that are to go to the peer, once."""
@@ -209,7 +209,7 @@ class Connection:
         write = self._write
         if self._said:
             self._say()
-        if self._key_update_owed or (self._sending and write.protection.exhausted()):
+        if self._key_update_owed:
             self._answer_key_update()
         while True:
             try:
@@ -415,7 +415,7 @@ class Connection:
         """Read records until there is no whole one, or a request waits for its answer."""
         try:
             read = self._read
-            while self._request is None and not self._read_closed:
+            while read.buffer and self._request is None and not self._read_closed:
                 record = read.next_record()
                 if record is None:
                     return
@@ -434,25 +434,23 @@ class Connection:
             self._fault(error)
 
     def _on_data(self, data: bytes) -> None:
-        epoch = self._read.protection.epoch
         if self._fragments:
             refuse(Reason.INTERLEAVED_HANDSHAKE)
+        early = self._info is None
         # TLS 1.2's only keys have the number of EARLY too.
-        done = self._info is not None
-        early = not done and epoch == EARLY and self._version == 0x0304
-        if not (done or early):
+        if early and (self._read.protection.epoch != EARLY or self._version != 0x0304):
             refuse(Reason.UNEXPECTED_RECORD, "application data during the handshake")
         if not data:
             self._count_empty()
             return
         self._empty = self._key_updates = self._tickets_seen = 0
-        if early and not self.client:
-            self._early_received += len(data)
-            if self._early_received > self._early_limit:
-                refuse(Reason.TOO_MUCH_EARLY_DATA, f"more than {self._early_limit} bytes")
-            self._events.append(EarlyDataReceived(data))
-        else:
+        if not early:
             self._events.append(DataReceived(data))
+            return
+        self._early_received += len(data)
+        if self._early_received > self._early_limit:
+            refuse(Reason.TOO_MUCH_EARLY_DATA, f"more than {self._early_limit} bytes")
+        self._events.append(EarlyDataReceived(data))
 
     def _count_empty(self) -> None:
         self._empty += 1

@@ -24,6 +24,8 @@ from pellucid.secret import Secret
 Note = Callable[..., None]
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
+_BYTES = tuple(bytes((number,)) for number in range(256))
+_PROTECTED = b"\x17\x03\x03"  # how every protected record of TLS 1.3 begins (RFC 8446 section 5.2)
 PLAIN, EARLY, HANDSHAKE_KEYS, APPLICATION = 0, 1, 2, 3  # epochs; TLS 1.2 knows 0 and 1 only
 
 
@@ -33,11 +35,12 @@ class Sealing(Protocol):
     epoch: int
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
-        """The whole record: header and protected fragment."""
-        ...
+        """The whole record: header and protected fragment.
 
-    def exhausted(self) -> bool:
-        """Whether the keys are near the end of what they may protect (RFC 8446 section 5.5)."""
+        Raises:
+            TLSError: `Reason.SEQUENCE_OVERFLOW`: the keys have protected as much as they may (RFC 8446
+                section 5.5), and this is application data.
+        """
         ...
 
 
@@ -73,10 +76,6 @@ class PlainSealing:
         size = len(fragment)
         return b"%c\x03%c%c%c%b" % (content_type, self.version & 255, size >> 8, size & 255, fragment)
 
-    def exhausted(self) -> bool:
-        """Never."""
-        return False
-
 
 class PlainOpening:
     """Records before any keys."""
@@ -101,7 +100,7 @@ class PlainOpening:
 class Sealing13:
     """RFC 8446 section 5.2: the content type goes inside; outside all looks like application data."""
 
-    __slots__ = ("_encrypt", "_iv", "_limit", "_overhead", "_sequence", "epoch", "padding")
+    __slots__ = ("_encrypt", "_iv", "_limit", "_sequence", "_tag", "epoch", "padding")
 
     def __init__(
         self, aead: Aead, key: Secret, iv: bytes, epoch: int, padding: Callable[[int], int] | None = None
@@ -110,7 +109,7 @@ class Sealing13:
         self._iv = int.from_bytes(iv, "big")
         self._sequence = 0
         self._limit = aead.max_records
-        self._overhead = aead.tag_length + 1
+        self._tag = aead.tag_length
         self.epoch = epoch
         self.padding = padding
 
@@ -121,16 +120,11 @@ class Sealing13:
             raise TLSError(Reason.SEQUENCE_OVERFLOW)
         self._sequence = sequence + 1
         if self.padding is None:
-            inner = b"%b%c" % (fragment, content_type)
+            inner = b"".join((fragment, _BYTES[content_type]))
         else:
-            inner = b"%b%c%b" % (fragment, content_type, bytes(self.padding(len(fragment))))
-        size = len(inner) - 1 + self._overhead
-        header = b"\x17\x03\x03%c%c" % (size >> 8, size & 255)
+            inner = b"".join((fragment, _BYTES[content_type], bytes(self.padding(len(fragment)))))
+        header = _PROTECTED + (len(inner) + self._tag).to_bytes(2, "big")
         return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
-
-    def exhausted(self) -> bool:
-        """Whether a KeyUpdate is due."""
-        return self._sequence >= self._limit - 1024
 
 
 class Opening13:
@@ -168,12 +162,9 @@ class Opening13:
         self._sequence = sequence + 1
         if len(inner) > self.max_inner:
             refuse(Reason.RECORD_OVERFLOW, f"{len(inner) - 1} bytes")
-        if not inner:
-            refuse(Reason.NO_CONTENT_TYPE)
-        kind = inner[-1]
-        if kind > CHANGE_CIPHER_SPEC:
+        if inner and (kind := inner[-1]) > CHANGE_CIPHER_SPEC:
             return kind, inner[:-1]
-        inner = inner.rstrip(b"\0")
+        inner = inner.rstrip(b"\0")  # RFC 8446 5.4
         if not inner:
             refuse(Reason.NO_CONTENT_TYPE)
         if inner[-1] == CHANGE_CIPHER_SPEC:
@@ -217,10 +208,6 @@ class Sealing12:
         if self._explicit:
             return header + number + self._encrypt(self._fixed + number, fragment, associated)
         return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), fragment, associated)
-
-    def exhausted(self) -> bool:
-        """TLS 1.2 cannot change its keys: the connection must be closed before."""
-        return False
 
 
 class Opening12:
@@ -367,7 +354,12 @@ class WriteHalf:
 
     def take(self) -> bytes:
         """Everything that is to be sent, once."""
-        if self._pending:
+        pending = self._pending
+        if len(pending) == 1 and not self._out and self.note is None and len(pending[0]) <= self.max_fragment:
+            wire = self.protection.seal(self._type, pending[0])  # the common case: one write, one record
+            pending.clear()
+            return wire
+        if pending:
             self.flush()
         out = self._out
         if not out:
@@ -381,6 +373,7 @@ class WriteHalf:
         return bool(self._pending or self._out)
 
 
+_CHEAP_TO_COPY = 2048  # bytes: to copy fewer costs less than to make a view of them
 _FIRST = (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE)  # the first: RFC 8446 4.2.2, where a server keeps no state
 _HTTP_METHODS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"DELE", b"OPTI", b"PATC", b"TRAC")
 
@@ -390,13 +383,15 @@ class ReadHalf:
 
     Attributes:
         protection: the present epoch's keys.
+        buffer: what was received and not yet opened (it may begin with records that were); empty if
+            there is nothing.
         skip: bytes of undecryptable early data that may still be skipped (RFC 8446 section 4.2.10); None:
             there is none to skip.
         skip_plain: early data was refused by a HelloRetryRequest: skip application data records
             until the second ClientHello.
     """
 
-    __slots__ = ("_buffer", "_first", "_pos", "client", "note", "protection", "skip", "skip_plain")
+    __slots__ = ("_first", "_pos", "buffer", "client", "note", "protection", "skip", "skip_plain")
 
     def __init__(self, client: bool, note: Note | None) -> None:
         self.protection: Opening = PlainOpening()
@@ -404,39 +399,31 @@ class ReadHalf:
         self.note = note
         self.skip: int | None = None
         self.skip_plain = False
-        self._buffer: bytes = b""
+        self.buffer: bytes = b""
         self._pos = 0
         self._first = True
 
     def feed(self, data: bytes) -> None:
         """Append `data` to what is not yet read."""
-        rest = len(self._buffer) - self._pos
-        if rest:
-            self._buffer = self._buffer[self._pos :] + data
+        if self.buffer:
+            self.buffer = self.buffer[self._pos :] + data
+            self._pos = 0
         else:
-            self._buffer = bytes(data)
-        self._pos = 0
-
-    @property
-    def unread(self) -> int:
-        """Bytes received and not yet opened."""
-        return len(self._buffer) - self._pos
+            self.buffer = data if type(data) is bytes else bytes(data)
 
     def take_unread(self) -> bytes:
         """Give back the bytes behind the end of TLS (after close_notify)."""
-        rest = self._buffer[self._pos :]
-        self._buffer, self._pos = b"", 0
+        rest = self.buffer[self._pos :]
+        self.buffer, self._pos = b"", 0
         return rest
 
     def next_record(self) -> tuple[int, bytes] | None:
         """Content type and plaintext of the next record; None when it is not complete yet."""
         while True:
-            buffer, pos = self._buffer, self._pos
+            buffer, pos = self.buffer, self._pos
             have = len(buffer) - pos
             if have < 5:
-                if not have:
-                    self._buffer, self._pos = b"", 0  # an idle connection keeps no bytes
-                elif self._first:
+                if have and self._first:
                     self._check_first(buffer)
                 return None
             if self._first:
@@ -457,8 +444,12 @@ class ReadHalf:
             if have < 5 + length:
                 return None
             self._first = False
-            payload = memoryview(buffer)[pos + 5 : stop]
-            self._pos = stop
+            start = pos + 5
+            payload = buffer[start:stop] if length < _CHEAP_TO_COPY else memoryview(buffer)[start:stop]
+            if have == 5 + length:
+                self.buffer, self._pos = b"", 0  # an idle connection keeps no bytes
+            else:
+                self._pos = stop
             kind = header[0]
             if self.skip_plain:
                 if kind == APPLICATION_DATA:

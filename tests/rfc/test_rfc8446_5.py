@@ -437,7 +437,7 @@ def test_keys_are_changed_before_they_are_used_up() -> None:
     found = connected()
     sealing = found.client._write.protection
     assert isinstance(sealing, Sealing13)
-    found.server._read.protection._sequence = sealing._sequence = sealing._limit - 3  # type: ignore[attr-defined]
+    found.server._read.protection._sequence = sealing._sequence = sealing._limit  # type: ignore[attr-defined]
     found.client.send_data(b"x")
     found.go_on()
     assert found.client._write.protection is not sealing

@@ -31,10 +31,6 @@ class SealingCbc:
         self._sequence = sequence + 1
         return self._cbc.seal(content_type, bytes(fragment), sequence)
 
-    def exhausted(self) -> bool:
-        """TLS 1.2 cannot change its keys."""
-        return False
-
 
 class OpeningCbc:
     """Counts the records of a `CbcOpening`."""

@@ -56,9 +56,12 @@ class OwnEndpoint(Endpoint):
         return self.connection.data_to_send()  # type: ignore[no-any-return]
 
     def open(self, wire: bytes) -> list[bytes]:
-        connection, arrived = self.connection, self._arrived
+        connection, arrived, found = self.connection, self._arrived, []
         connection.receive_data(wire)
-        return [event.data for event in connection.events() if type(event) is arrived]
+        while (event := connection.next_event()) is not None:
+            if type(event) is arrived:
+                found.append(event.data)
+        return found
 
     def seal_many(self, pieces: list[bytes]) -> bytes:
         send = self.connection.send_data
