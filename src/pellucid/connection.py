@@ -144,7 +144,7 @@ class Connection:
         self._write_secret: Secret | None = None
         self._exporter: tuple[Any, ...] | None = None  # what `export` needs
         self._early_exporter: tuple[Any, ...] | None = None  # and what `export(early=True)` needs
-        self._master: Any = None  # TLS 1.2: Finished values for tls-unique
+        self._master: Any = None  # a Finished's verify_data, for tls-unique
         self._resumption: Any = None  # what turns a ticket into a session
         self._pha: Any = None  # what post-handshake authentication needs
         self._revoke: Callable[[], None] | None = None  # ends the TLS 1.2 session of this connection
@@ -367,6 +367,19 @@ class Connection:
     def _unsafe_bindings(self) -> bool:
         """Whether the policy names what RFC 7627 section 5.4 forbids without extended master secret."""
         return "unsafe-bindings" in self._config.policy.legacy
+
+    @property
+    def finished(self) -> bytes:
+        """The verify_data of the Finished that OpenSSL takes for tls-unique: in TLS 1.2 the first one
+        (RFC 5929 section 3); in TLS 1.3, which has no tls-unique (RFC 9266 section 1), the client's, or
+        in a resumed session the server's.
+
+        Raises:
+            UsageError: the handshake is not complete.
+        """
+        if not self._done:
+            raise UsageError(Reason.NOT_CONNECTED)
+        return bytes(self._master)
 
     def _end_point(self) -> bytes:
         from pellucid.trust.peer import server_end_point

@@ -11,8 +11,10 @@ import sys
 import types
 from typing import Any
 
+from pellucid.compat.context import NATIVE
 from pellucid.compat.judgement import Judge, refusing_proxies, usage_of
 from pellucid.compat.settings import client_config, client_psks, server_config, server_psk, settings_of
+from pellucid.compat.watching import Watcher
 from pellucid.config import ClientConfig, Config, Policy, ServerConfig
 from pellucid.errors import PeerMisbehaved, Reason, TLSError
 from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
@@ -42,6 +44,7 @@ class Answers:
         self._unusable: TLSError | None = None
         self._verifies = context.verify_mode != ssl.CERT_NONE
         self._requires = context.verify_mode == ssl.CERT_REQUIRED
+        self._late = self._verifies and bool(getattr(context, "post_handshake_auth", False))
         refusing_proxies(int(context.verify_flags))
         try:
             make = server_config if self.server_side else client_config
@@ -63,6 +66,9 @@ class Answers:
                 changes["psks"] = psks
             if changes:
                 config = config.replace(**changes)
+        callback = NATIVE._msg_callback.__get__(self._context)
+        if callback is not None:
+            config = config.replace(observer=Watcher(callback, self))
         self._config = config
         return config
 
@@ -92,7 +98,9 @@ class Answers:
             if self.server_side:
                 return judge.client(request.chain, note)
             usage = usage_of(self._conn._facts.get("cipher_suite", 0))
-            return judge.server(request.chain, self.server_hostname, usage, note)
+            verified = judge.server(request.chain, self.server_hostname, usage, note)
+            settings_of(self._context).show(self._context, verified.chain[-1])
+            return verified
         except TLSError as error:
             request.fail(error)
 
@@ -114,7 +122,7 @@ class Answers:
         alpn = changes.get("alpn", config.alpn)
         if alpn and not shares_protocol(hello, alpn):
             changes["alpn"] = ()
-        if config.post_handshake_auth and speaks_tls13(hello, config):
+        if self._late and speaks_tls13(hello, config):
             changes["client_auth"] = "none"  # its turn comes after the handshake
         psks = self._offered_psks(hello)
         if psks:

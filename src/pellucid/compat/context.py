@@ -95,7 +95,7 @@ class Overrides:
         if cafile is not None:
             certificates, lists = read_file(os.fsdecode(cafile))
             settings.anchors.update(dict.fromkeys(certificates))
-            settings.crls.update(dict.fromkeys(lists))
+            settings.crls.update(lists)
         if capath is not None:
             settings.folders.append(os.fsdecode(capath))
         if cadata is not None:

@@ -6,6 +6,7 @@ No RFC. Neither takes more than it was asked for: a record's header, then its bo
 from __future__ import annotations
 
 import _socket
+import contextlib
 import select
 import ssl
 import time
@@ -14,6 +15,8 @@ from typing import Any
 
 from pellucid.compat.failures import plain, want_read, want_write
 from pellucid.compat.lowlevel import LowLevel
+
+_AT_ONCE = getattr(_socket, "MSG_DONTWAIT", 0)
 
 
 class BioEnd(LowLevel):
@@ -116,3 +119,22 @@ class SocketEnd(LowLevel):
 
     def _result_of_shutdown(self) -> Any:
         return self._sock()
+
+    def __del__(self) -> None:
+        """The socket is about to be closed (`SSLSocket` lets go of us first): take the tickets.
+
+        A close with unread bytes resets the line, and a reset may overtake what was sent last. A TLS 1.3
+        client that never reads has the server's tickets there (RFC 8446 section 4.6.1).
+        """
+        sock = getattr(self, "_sock", lambda: None)()
+        if (
+            not _AT_ONCE
+            or sock is None
+            or self.server_side
+            or self._peer_closed
+            or self.version() != "TLSv1.3"
+        ):
+            return
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if sock.fileno() >= 0:
+                self._recv(sock, 16_384, _AT_ONCE)

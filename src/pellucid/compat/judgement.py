@@ -40,14 +40,14 @@ class Judge:
 
     Attributes:
         anchors: the trusted certificates.
-        crls: the revocation lists that were loaded beside them.
+        crls: the revocation lists that were loaded beside them, DER.
         flags: `SSLContext.verify_flags`.
         check_hostname: compare the server's names with the one that was asked for.
         common_name: `SSLContext.hostname_checks_common_name`.
     """
 
     anchors: tuple[x509.Certificate, ...]
-    crls: tuple[x509.CertificateRevocationList, ...]
+    crls: tuple[bytes, ...]
     flags: int
     check_hostname: bool
     common_name: bool
@@ -90,7 +90,7 @@ class Judge:
         if self.flags & _CRL_LEAF:
             checked = path[:-1] if self.flags & _CRL_CHAIN == _CRL_CHAIN else path[:1]
             for certificate in checked:
-                if not any(crl.issuer == certificate.issuer for crl in self.crls):
+                if not any(crl.issuer == certificate.issuer for crl in self.trust.crls):
                     raise VerificationFailed(Reason.CERTIFICATE_INVALID, "its issuer's CRL is missing", 3)
 
     def _ends_well(self, last: x509.Certificate) -> bool:
@@ -108,8 +108,9 @@ class Judge:
 
 
 @lru_cache(maxsize=64)
-def _trust(anchors: tuple[x509.Certificate, ...], crls: tuple[x509.CertificateRevocationList, ...]) -> Trust:
-    return Trust(lambda: anchors, profile="rfc5280", label="the context's authorities", crls=crls)
+def _trust(anchors: tuple[x509.Certificate, ...], crls: tuple[bytes, ...]) -> Trust:
+    lists = [x509.load_der_x509_crl(crl) for crl in crls]
+    return Trust(lambda: anchors, profile="rfc5280", label="the context's authorities", crls=lists)
 
 
 # -- names -------------------------------------------------------------------------------------------

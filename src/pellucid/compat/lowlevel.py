@@ -34,6 +34,7 @@ from pellucid.connection import ClientConnection, Connection, ServerConnection
 from pellucid.crypto.suites import Suite
 from pellucid.errors import ConnectionEnded, Reason, TLSError, UsageError
 from pellucid.events import DataReceived, HandshakeCompleted, PeerClosed, Request, SessionReceived
+from pellucid.resumption.sessions import Session
 
 CHUNK = 65_536
 """Bytes sealed at once."""
@@ -78,6 +79,7 @@ class LowLevel(Answers, More):
         self._written = 0  # plaintext bytes of a write under way that are sealed
         self._peer_closed = False
         self._broken = False
+        self.delayed: Exception | None = None
         if session is not None:
             self.session = session
 
@@ -108,6 +110,13 @@ class LowLevel(Answers, More):
         self._begin()
         with self._reading:
             self._shake()
+        self._raise_delayed()
+
+    def _raise_delayed(self) -> None:
+        """What a message callback raised, now that the operation is over."""
+        error, self.delayed = self.delayed, None
+        if error is not None:
+            raise error
 
     def _shake(self) -> None:
         if self._broken:
@@ -139,6 +148,11 @@ class LowLevel(Answers, More):
         return ClientConnection(config, self.server_hostname)
 
     @property
+    def wire_version(self) -> int:
+        """The version that the conversation has come to: what message callbacks are told."""
+        return (self._conn._version if self._conn is not None else 0) or 0x0303
+
+    @property
     def _done(self) -> bool:
         return self._conn is not None and self._conn.handshake_complete
 
@@ -162,6 +176,7 @@ class LowLevel(Answers, More):
         with self._reading:
             data = self._take(size)
         view[: len(data)] = data
+        self._raise_delayed()
         return len(data)
 
     def _take(self, size: int) -> bytes:
@@ -238,16 +253,26 @@ class LowLevel(Answers, More):
             elif isinstance(event, HandshakeCompleted):
                 self._completed(event)
             elif isinstance(event, SessionReceived):
-                self._session = SSLSession(self._context, event.session)
+                self._keep(event.session)
             elif isinstance(event, PeerClosed):
                 self._peer_closed = True
 
     def _completed(self, event: HandshakeCompleted) -> None:
         self._count("accept_good" if self.server_side else "connect_good")
+        offered = self._session
         if event.info.resumed:
             self._count("hits")
-        elif not self.server_side and self._session is not None:
-            self._session = SSLSession(self._context, None)  # what was offered was not taken
+            if offered is not None:
+                self._session = SSLSession(self._context, offered.resumable, offered.id)
+        elif offered is not None:
+            self._session = None  # it was not taken
+
+    def _keep(self, session: Session) -> None:
+        """A ticket came. In TLS 1.2 it is still the session that was resumed (RFC 5077 section 3.3)."""
+        before, name = self._session, None
+        if before is not None and session.version == 0x0303 and self._connection.info.resumed:
+            name = before.id
+        self._session = SSLSession(self._context, session, name)
 
     def _fail(self, error: TLSError) -> NoReturn:
         """The connection failed: the alert first (RFC 8446 section 6.2), then the exception."""
@@ -287,6 +312,7 @@ class LowLevel(Answers, More):
                 self._written += len(piece)
                 self._push()
             self._written = 0
+        self._raise_delayed()
         return len(view)
 
     def _flush(self) -> None:
@@ -468,7 +494,7 @@ def _checked_name(name: str | None) -> str | None:
     if not name or name.startswith("."):
         raise ValueError("server_hostname cannot be an empty string or start with a leading dot.")
     if "\0" in name:
-        raise ValueError("embedded null character")
+        raise TypeError("embedded null character")
     return name
 
 

@@ -32,6 +32,9 @@ class More:
             raise ValueError(f"{cb_type!r} channel binding type not implemented")
         if self._conn is None or not self._conn.handshake_complete:
             return None
+        if cb_type == "tls-unique" and self.info.version == 0x0304:
+            # RFC 9266 1: not defined for TLS 1.3, and what OpenSSL gives all the same
+            return bytes(self._conn.finished)
         try:
             found: bytes = self._conn.channel_binding(cb_type)
         except UsageError as error:

@@ -25,15 +25,18 @@ class SSLSession:
     Parameters:
         context: the context whose connections may resume it.
         session: pellucid's own, or None while no ticket has come.
+        name: its `id`; by default one of its own.
     """
 
     __slots__ = ("_context_id", "_id", "_made", "resumable")
 
-    def __init__(self, context: Any, session: Session | None) -> None:
+    def __init__(self, context: Any, session: Session | None, name: bytes | None = None) -> None:
         self._context_id = id(context)
         self.resumable = session
         self._made = int(time.time())
-        if session is None:
+        if name is not None:
+            self._id = name
+        elif session is None:
             self._id = os.urandom(32)
         else:
             self._id = session.session_id or hashlib.sha256(session.ticket or session.secret).digest()

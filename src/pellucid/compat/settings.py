@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from pellucid.compat.certificates import load
 from pellucid.compat.ciphers import suites_of
 from pellucid.compat.judgement import Judge
-from pellucid.config import DEFAULT_SUITES, ClientConfig, Policy, ServerConfig
+from pellucid.config import ClientConfig, Policy, ServerConfig
 from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason, UsageError
 from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
@@ -26,6 +28,7 @@ from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.tickets import SessionStore, TicketIssuer, TicketKeys
 from pellucid.secret import Secret
 from pellucid.trust.identity import Identity
+from pellucid.trust.path import by_subject, check_signature
 from pellucid.trust.verification import Trust
 
 NEVER_CHECK_SUBJECT = 0x20  # X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
@@ -40,7 +43,7 @@ class Settings:
 
     Attributes:
         identities: certificates with their keys, by kind of key: as OpenSSL, one of each kind.
-        anchors: trusted certificates; `crls` the revocation lists that stood beside them.
+        anchors: trusted certificates; `crls` the revocation lists that stood beside them, DER.
         defaults: whether the system's authorities are trusted too.
         folders: `capath`s, read when a chain is first verified.
         alpn: application protocols.
@@ -55,7 +58,7 @@ class Settings:
     def __init__(self) -> None:
         self.identities: dict[str, Identity] = {}
         self.anchors: dict[x509.Certificate, None] = {}
-        self.crls: dict[x509.CertificateRevocationList, None] = {}
+        self.crls: set[bytes] = set()
         self.defaults = False
         self.folders: list[str] = []
         self.alpn: tuple[str, ...] = ()
@@ -83,6 +86,11 @@ class Settings:
         self.identities.pop(identity.kind, None)
         self.identities[identity.kind] = identity
         self.changed()
+
+    def show(self, context: Any, anchor: bytes) -> None:
+        """Let `get_ca_certs()` list an authority of a folder, as OpenSSL does once it was of use."""
+        if self.folders and anchor not in context.get_ca_certs(True):
+            _native().load_verify_locations(context, None, None, anchor)
 
     def issuer(self, *, stateful: bool) -> TicketIssuer:
         """What seals this context's tickets: the same for all its connections."""
@@ -140,14 +148,10 @@ def policy_of(context: Any, settings: Settings) -> Policy:
     versions = versions_of(context)
     if not versions:
         raise UsageError(Reason.UNSUPPORTED_PROTOCOL, "pellucid speaks TLS 1.3 and TLS 1.2; both are off")
-    suites13 = settings.suites13 or tuple(code for code in DEFAULT_SUITES if SUITES[code].tls13)
-    if settings.ciphers_named:
-        native = suites_of(_native_ciphers(context), legacy=True)
-        suites12 = tuple(code for code in native if code not in SUITES or not SUITES[code].tls13)
-    else:
-        suites12 = tuple(code for code in DEFAULT_SUITES if not SUITES[code].tls13)
+    native = suites_of(_native().get_ciphers(context), legacy=settings.ciphers_named)
+    suites = (*settings.suites13, *(code for code in native if not (settings.suites13 and _is_13(code))))
     if settings.psk_client is None and settings.psk_server is None:
-        suites12 = tuple(code for code in suites12 if code not in SUITES or SUITES[code].auth != "PSK")
+        suites = tuple(code for code in suites if code not in SUITES or SUITES[code].auth != "PSK")
     changes: dict[str, Any] = {}
     if settings.groups:
         changes["groups"] = settings.groups
@@ -155,9 +159,9 @@ def policy_of(context: Any, settings: Settings) -> Policy:
         changes["signature_schemes"] = settings.schemes
     return Policy(
         versions=versions,
-        cipher_suites=(*suites13, *suites12),
+        cipher_suites=suites,
         # Who names old suites to `set_ciphers` means them; nobody else gets them.
-        legacy=frozenset({"cbc", "static-rsa"} if not set(suites12) <= set(SUITES) else ()),
+        legacy=frozenset({"cbc", "static-rsa"} if not set(suites) <= set(SUITES) else ()),
         require_extended_master_secret=False,  # as OpenSSL; tls-unique and exporters still ask for it
         require_secure_renegotiation=not context.options & 0x4,  # OP_LEGACY_SERVER_CONNECT
         encrypt_then_mac=not context.options & 0x80000,  # OP_NO_ENCRYPT_THEN_MAC
@@ -169,16 +173,16 @@ def policy_of(context: Any, settings: Settings) -> Policy:
 def judge_of(context: Any, settings: Settings) -> Judge:
     """Who is believed under this context, and how much of it is asked."""
     anchors = dict(settings.anchors)
-    crls = dict(settings.crls)
+    crls = set(settings.crls)
     if settings.defaults:
         anchors.update(dict.fromkeys(default_anchors()))
     for folder in settings.folders:
         found, lists = read_folder(folder)
         anchors.update(dict.fromkeys(found))
-        crls.update(dict.fromkeys(lists))
+        crls.update(lists)
     return Judge(
         tuple(anchors),
-        tuple(crls),
+        tuple(sorted(crls)),
         int(context.verify_flags),
         bool(context.check_hostname),
         not int(getattr(context, "_host_flags", 0)) & NEVER_CHECK_SUBJECT,
@@ -192,7 +196,7 @@ def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
 
     def make() -> tuple[ClientConfig, Judge | None]:
         judge = judge_of(context, settings) if context.verify_mode != ssl.CERT_NONE else None
-        identities = tuple(settings.identities.values())
+        identities = tuple(completed(one, settings.anchors) for one in settings.identities.values())
         if settings.client_schemes:
             identities = tuple(one.replace(schemes=settings.client_schemes) for one in identities)
         config = ClientConfig(
@@ -227,14 +231,14 @@ def server_config(context: Any) -> tuple[ServerConfig, Judge | None]:
         server_order = context.options & ssl.OP_CIPHER_SERVER_PREFERENCE
         config = ServerConfig(
             policy=policy_of(context, settings),
-            identities=tuple(settings.identities.values()),
+            identities=tuple(completed(one, settings.anchors) for one in settings.identities.values()),
             alpn=settings.alpn,
             ask=frozenset(ask),
             keylog=key_log(context),
             client_auth=_CLIENT_AUTH[context.verify_mode],
             client_trust=judge.trust if judge is not None else None,
             certificate_authorities=(),
-            post_handshake_auth=judge is not None and bool(getattr(context, "post_handshake_auth", False)),
+            post_handshake_auth=judge is not None,  # for who asks late
             tickets=int(context.num_tickets),
             ticket_issuer=settings.issuer(stateful=stateful),
             session_ticket_12=not stateful,
@@ -250,6 +254,22 @@ def server_config(context: Any) -> tuple[ServerConfig, Judge | None]:
 
 
 _CLIENT_AUTH = {ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "request", ssl.CERT_REQUIRED: "require"}
+
+
+def completed(identity: Identity, anchors: dict[x509.Certificate, None]) -> Identity:
+    """A lone leaf gets the issuers that the context trusts, root included, as OpenSSL sends them."""
+    if len(identity.chain) != 1 or not anchors:
+        return identity
+    known = by_subject(tuple(anchors))
+    path = [load(identity.chain[0])]
+    while path[-1].issuer != path[-1].subject and len(path) < 10:
+        above = known.get(path[-1].issuer.public_bytes(), [])
+        issuer = next((one for one in above if check_signature(path[-1], one) == "good"), None)
+        if issuer is None:
+            break
+        path.append(issuer)
+    above_leaf = (one.public_bytes(Encoding.DER) for one in path[1:])
+    return identity.replace(chain=(identity.chain[0], *above_leaf)) if path[1:] else identity
 
 
 def _readable(context: Any) -> tuple[Any, ...]:
@@ -268,11 +288,14 @@ def _readable(context: Any) -> tuple[Any, ...]:
     )
 
 
-def _native_ciphers(context: Any) -> list[dict[str, Any]]:
+def _is_13(code: int) -> bool:
+    return code in SUITES and SUITES[code].tls13
+
+
+def _native() -> Any:
     from pellucid.compat.context import NATIVE
 
-    found: list[dict[str, Any]] = NATIVE.get_ciphers(context)
-    return found
+    return NATIVE
 
 
 # -- pre-shared keys -------------------------------------------------------------------------------
@@ -332,7 +355,8 @@ def default_anchors() -> tuple[x509.Certificate, ...]:
     return tuple(found)
 
 
-Loaded = tuple[tuple[x509.Certificate, ...], tuple[x509.CertificateRevocationList, ...]]
+Loaded = tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]
+"""Certificates, and revocation lists in DER."""
 
 
 def read_file(name: str) -> Loaded:
@@ -350,7 +374,7 @@ def _parse_file(name: str, changed: int, size: int) -> Loaded:
 def read_folder(name: str) -> Loaded:
     """The certificates and revocation lists of a folder made by `c_rehash`."""
     found: dict[x509.Certificate, None] = {}
-    lists: dict[x509.CertificateRevocationList, None] = {}
+    lists: set[bytes] = set()
     try:
         files = sorted(Path(name).iterdir())
     except OSError:
@@ -360,7 +384,7 @@ def read_folder(name: str) -> Loaded:
         if suffix.removeprefix("r").isdigit() and file.is_file():
             certificates, revoked = read_file(str(file))
             found.update(dict.fromkeys(certificates))
-            lists.update(dict.fromkeys(revoked))
+            lists.update(revoked)
     return tuple(found), tuple(lists)
 
 
@@ -371,7 +395,8 @@ def parse(data: bytes) -> Loaded:
     lists = []
     if b"-----BEGIN" in data:
         for piece in data.split(b"-----BEGIN X509 CRL-----")[1:]:
-            lists.append(x509.load_pem_x509_crl(b"-----BEGIN X509 CRL-----" + piece))
+            crl = x509.load_pem_x509_crl(b"-----BEGIN X509 CRL-----" + piece)
+            lists.append(crl.public_bytes(Encoding.DER))
         return tuple(load_tolerantly(data)), tuple(lists)
     found: list[x509.Certificate] = []
     for piece in _split_der(data):

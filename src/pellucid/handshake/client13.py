@@ -126,7 +126,9 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
         h.write_keys(HANDSHAKE_KEYS, client_secret)
     if request is not None:
         yield from client_authentication(h, config, request)
-    h.send(Finished(client_secret.finished(h.transcript.digest())))
+    mine = client_secret.finished(h.transcript.digest())
+    h.send(Finished(mine))
+    h.conn._master = finished.verify_data if h.facts.get("resumed") else mine
     h.write_keys(APPLICATION, client_application)
     finish(h, config, schedule, exporter, psk)
 

@@ -122,7 +122,8 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     requested = False
     if psk is None:
         requested = yield from server_authentication(h, config, hello)
-    h.send(Finished(server_secret.finished(h.transcript.digest())))
+    mine = server_secret.finished(h.transcript.digest())
+    h.send(Finished(mine))
     schedule.enter_master()
     digest = h.transcript.digest()
     client_application = schedule.traffic("client_application_traffic_secret_0", b"c ap traffic", digest)
@@ -145,6 +146,7 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     if not hmac.compare_digest(client_secret.finished(h.transcript.digest()), finished.verify_data):
         refuse(Reason.BAD_FINISHED, "the client's")
     h.transcript.add(finished.raw)
+    h.conn._master = mine if h.facts.get("resumed") else finished.verify_data
     h.read_keys(APPLICATION, client_application)
     finish(h, config, hello, schedule, exporter, psk, tickets_sent=early)
 

@@ -272,7 +272,8 @@ class Trust:
     @property
     def set_aside(self) -> tuple[tuple[x509.Certificate, Fault], ...]:
         """Anchors that the profile does not accept as such, with the reason; "webpki" only."""
-        self._stored()
+        if self.anchors:
+            self._stored()
         return self._set_aside
 
     @property

@@ -1,0 +1,199 @@
+"""CPython's own tests of `ssl`, run over pellucid: the proof that the drop-in is one.
+
+    python tests/compat/cpython.py                    every interpreter that is found
+    python tests/compat/cpython.py --here             this one; it needs pellucid and `test`
+    python tests/compat/cpython.py --here test_ssl.ContextTests     only names with that in them
+
+Interpreters are found on the PATH, by pyenv, and in PELLUCID_PYTHONS (paths with a colon between).
+Each gets a virtual environment beside ours (`.venv-3.12`). What does not apply is listed in
+`exclusions.toml`, a reason for each; `--excluded` runs just those, to see which have come to pass.
+`--native` leaves OpenSSL in its place, for comparison. Exits with 1 if a test failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import unittest
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OLDEST = (3, 11)
+
+#: Module, and which of its tests speak TLS.
+MODULES = {
+    "test.test_ssl": ("*",),
+    "test.test_asyncio.test_ssl": ("*",),
+    "test.test_asyncio.test_sslproto": ("*",),
+    "test.test_httplib": ("*.HTTPSTest.*",),
+    "test.test_urllib2_localnet": ("*https*", "*ssl*"),
+    "test.test_ftplib": ("*TLS*",),
+    "test.test_imaplib": ("*SSL*", "*ssl*", "*tls*"),
+    "test.test_poplib": ("*SSL*", "*TLS*", "*stls*"),
+}
+
+
+class Result(unittest.TextTestResult):
+    """Counts, and remembers how each test ended."""
+
+    def startTestRun(self) -> None:
+        self.passed: list[str] = []
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        super().addSuccess(test)
+        self.passed.append(test.id())
+
+
+def exclusions() -> list[tuple[str, str]]:
+    """Patterns of test names, and why they do not apply to this interpreter."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    listed = tomllib.loads((HERE / "exclusions.toml").read_text(encoding="utf-8"))
+    found = []
+    for entry in listed["exclusion"]:
+        if version in entry.get("pythons", [version]):
+            found += [(name, " ".join(entry["reason"].split())) for name in entry["tests"]]
+    return found
+
+
+def flat(suite: Any) -> Iterator[unittest.TestCase]:
+    """The tests of a suite."""
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from flat(item)
+        else:
+            yield item
+
+
+def why_excluded(name: str, listed: list[tuple[str, str]]) -> str | None:
+    """The reason by which a test does not apply."""
+    return next((reason for pattern, reason in listed if fnmatchcase(name, f"test.{pattern}")), None)
+
+
+def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> int:
+    """Run the tests in this interpreter; 1 if one failed."""
+    from test import support
+
+    support.use_resources = []  # no network beyond this machine
+    if not native:
+        from pellucid.compat import ssl
+
+        ssl.install()
+    listed = [] if native else exclusions()
+    worst, lines = 0, []
+    for module, patterns in MODULES.items():
+        if only and not any(each.startswith(module) or not each.startswith("test.") for each in only):
+            continue
+        try:
+            loaded = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            lines.append(f"{module:34} not in this interpreter ({error.name})")
+            continue
+        except unittest.SkipTest as skip:
+            lines.append(f"{module:34} skipped by itself ({skip})")
+            continue
+        suite, left_out = unittest.TestSuite(), 0
+        for test in flat(unittest.defaultTestLoader.loadTestsFromModule(loaded)):
+            name = test.id()
+            if not any(fnmatchcase(name, pattern) for pattern in patterns):
+                continue
+            if only and not any(each in name for each in only):
+                continue
+            reason = why_excluded(name, listed)
+            if (reason is not None) is excluded:
+                suite.addTest(test)
+            else:
+                left_out += reason is not None
+        if hasattr(loaded, "setUpModule"):
+            loaded.setUpModule()
+        began = time.monotonic()
+        try:
+            result: Any = unittest.TextTestRunner(verbosity=verbose, resultclass=Result).run(suite)  # type: ignore[arg-type]
+        finally:
+            unittest.case.doModuleCleanups()
+            if hasattr(loaded, "tearDownModule"):
+                loaded.tearDownModule()
+        bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+        worst |= bool(bad)
+        lines.append(
+            f"{module:34} {len(result.passed):4} passed {bad:3} failed {len(result.skipped):3} skipped by "
+            f"themselves {left_out:3} do not apply {time.monotonic() - began:6.1f} s"
+        )
+    print(
+        "\n".join((f"\nCPython {sys.version.split()[0]} over {'OpenSSL' if native else 'pellucid'}", *lines))
+    )
+    return worst
+
+
+# -- all interpreters --------------------------------------------------------------------------------
+
+
+def interpreters() -> dict[str, str]:
+    """Version ("3.12") to the path of an interpreter, each once."""
+    candidates = [path for path in os.environ.get("PELLUCID_PYTHONS", "").split(os.pathsep) if path]
+    if shutil.which("pyenv"):
+        answer = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=False)
+        candidates += map(str, Path(answer.stdout.strip()).glob("versions/*/bin/python"))
+    candidates += [path for minor in range(11, 20) if (path := shutil.which(f"python3.{minor}"))]
+    candidates.append(sys.executable)
+    found: dict[str, str] = {}
+    for path in candidates:
+        said = "import sys; print('%d.%d' % sys.version_info[:2])"
+        answer = subprocess.run([path, "-c", said], capture_output=True, text=True, check=False)
+        version = answer.stdout.strip()
+        if version and tuple(map(int, version.split("."))) >= OLDEST:
+            found.setdefault(version, path)
+    return dict(sorted(found.items()))
+
+
+def environment(version: str, path: str) -> Path | None:
+    """A virtual environment with pellucid's one dependency; None, with a word why, if there can be none."""
+    home = ROOT / f".venv-{version}"
+    python = home / "bin" / "python"
+    quiet: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
+    if subprocess.run([path, "-c", "import test.test_ssl"], **quiet).returncode:
+        print(f"CPython {version}: skipped, it has no package `test`")
+        return None
+    if subprocess.run([python, "-c", "import cryptography"], **quiet).returncode if python.exists() else True:
+        made = subprocess.run([path, "-m", "venv", "--clear", home], **quiet)
+        if not made.returncode:
+            made = subprocess.run([python, "-m", "pip", "install", "-q", "cryptography>=50"], **quiet)
+        if made.returncode:
+            print(f"CPython {version}: skipped, no environment: {made.stderr.strip().splitlines()[-1:]}")
+            return None
+    return python
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--here", action="store_true", help="in this interpreter only")
+    parser.add_argument("--native", action="store_true", help="over OpenSSL, for comparison")
+    parser.add_argument("--excluded", action="store_true", help="only what is excluded")
+    parser.add_argument("-v", "--verbose", action="count", default=1)
+    parser.add_argument("only", nargs="*", help="parts of test names")
+    args = parser.parse_args()
+    if args.here:
+        return run_here(args.only, native=args.native, excluded=args.excluded, verbose=args.verbose)
+    worst = 0
+    options = [option for option in sys.argv[1:] if option != "--here"]
+    for version, path in interpreters().items():
+        python = environment(version, path)
+        if python is not None:
+            env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+            command = [str(python), str(Path(__file__).resolve()), "--here", *options]
+            worst |= subprocess.run(command, env=env, cwd=ROOT, check=False).returncode
+    return worst
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
