@@ -81,8 +81,7 @@ def why_excluded(name: str, listed: list[tuple[str, str]]) -> str | None:
 
 def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> int:
     """Run the tests in this interpreter; 1 if one failed."""
-    from test import support
-
+    support: Any = importlib.import_module("test.support")
     support.use_resources = []  # no network beyond this machine
     if not native:
         from pellucid.compat import ssl

@@ -16,8 +16,6 @@ from typing import Any
 from pellucid.compat.failures import plain, want_read, want_write
 from pellucid.compat.lowlevel import LowLevel
 
-_AT_ONCE = getattr(_socket, "MSG_DONTWAIT", 0)
-
 
 class BioEnd(LowLevel):
     """Between two memory buffers: what asyncio, uvloop, trio and anyio drive.
@@ -115,7 +113,7 @@ class SocketEnd(LowLevel):
         sock = self._sock()
         if sock is None or sock.fileno() < 0:
             return False
-        return sock.gettimeout() == 0 or bool(select.select((), (sock,), (), 0)[1])
+        return sock.gettimeout() == 0 or _ready(sock, "writing")
 
     def _result_of_shutdown(self) -> Any:
         return self._sock()
@@ -127,14 +125,18 @@ class SocketEnd(LowLevel):
         client that never reads has the server's tickets there (RFC 8446 section 4.6.1).
         """
         sock = getattr(self, "_sock", lambda: None)()
-        if (
-            not _AT_ONCE
-            or sock is None
-            or self.server_side
-            or self._peer_closed
-            or self.version() != "TLSv1.3"
-        ):
+        if sock is None or self.server_side or self._peer_closed or self.version() != "TLSv1.3":
             return
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            if sock.fileno() >= 0:
-                self._recv(sock, 16_384, _AT_ONCE)
+            if sock.fileno() >= 0 and _ready(sock, "reading"):
+                self._recv(sock, 16_384)
+
+
+def _ready(sock: Any, what: str) -> bool:
+    """Whether the network has something, or takes something, without waiting."""
+    if hasattr(select, "poll"):  # `select` knows no descriptor above 1023
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN if what == "reading" else select.POLLOUT)
+        return bool(poll.poll(0))
+    found = select.select((sock,) if what == "reading" else (), (sock,) if what == "writing" else (), (), 0)
+    return any(found)
