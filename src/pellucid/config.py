@@ -321,6 +321,8 @@ class ClientConfig(Config):
         session_store: keeps the sessions that come, and offers them by itself: `ClientSessions()`.
         early_data: offer 0-RTT when the session allows it. Early data can be replayed by anyone.
         send_server_name: send SNI (RFC 6066).
+        verify_name: the name or address that the server's certificate must be for, where it is another one
+            than the name that is asked for; None: the same.
         require_psk: refuse a server that takes none of `psks` (or of the sessions made with them).
         verify_resumed: verify the server's chain again when its session is resumed: a certificate may
             have expired, or its authority lost our trust, since then.
@@ -339,6 +341,7 @@ class ClientConfig(Config):
     session_store: SessionMemory | None = None
     early_data: bool = False
     send_server_name: bool = True
+    verify_name: str | None = None
     require_psk: bool = False
     verify_resumed: bool = False
     request_ocsp: bool = True

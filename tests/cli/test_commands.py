@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from pellucid import Authority, ServerConfig, serve
-from pellucid.io.sockets import TLSSocket
+from pellucid import Authority
 
-ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "SSLKEYLOGFILE")}
-
-
-def pellucid(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run the command on pipes."""
-    command = [sys.executable, "-m", "pellucid", *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=60, env=ENVIRONMENT)
-    assert b"Traceback" not in done.stderr
-    return done
-
-
-@contextmanager
-def echo_server(authority: Authority, **settings: object) -> Iterator[int]:
-    def echo(tls: TLSSocket) -> None:
-        for data in tls:
-            tls.sendall(data)
-        tls.shutdown_write()
-
-    identity = authority.issue("localhost", **settings)  # type: ignore[arg-type]
-    with serve(echo, ServerConfig(identities=(identity,))) as server:
-        yield server.port
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority.create()
-
-
-@pytest.fixture(scope="module")
-def ca(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> str:
-    file = tmp_path_factory.mktemp("ca") / "ca.pem"
-    file.write_bytes(authority.pem)
-    return str(file)
+from .running import echo_server, pellucid
 
 
 @pytest.mark.slow
@@ -132,34 +93,3 @@ def test_the_network_is_3_and_the_handshake_is_4() -> None:
 def test_a_wrong_command_line_is_2() -> None:
     assert pellucid("conect").returncode == 2
     assert pellucid("connect", "localhost", "--tls", "1.1").returncode == 2
-
-
-@pytest.mark.parametrize("extra", [[], ["--www"]])
-def test_serve(tmp_path: Path, extra: list[str]) -> None:
-    ca = tmp_path / "ca.pem"
-    command = [sys.executable, "-m", "pellucid", "serve", "0", "--once", "--save-ca", str(ca), *extra]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as server:
-        if server.stderr is None or server.stdout is None:
-            pytest.fail("no pipes")
-        port = server.stderr.readline().decode().rsplit(":", 1)[1].strip()
-        arguments = ["--http", "/"] if extra else []
-        done = pellucid("connect", f"localhost:{port}", "--ca", str(ca), *arguments, stdin=b"over and over")
-        assert done.returncode == 0
-        assert (b"Your handshake" in done.stdout) if extra else (done.stdout == b"over and over")
-        assert server.wait(20) == 0
-        assert "CLIENT HELLO" in server.stdout.read().decode()
-
-
-def test_certificates(tmp_path: Path) -> None:
-    folder = tmp_path / "ca"
-    assert pellucid("cert", "ca", str(folder)).returncode == 0
-    stem = str(tmp_path / "leaf")
-    assert pellucid("cert", "issue", str(folder), "a.test", "10.0.0.1", "-o", stem).returncode == 0
-    assert (tmp_path / "leaf-key.pem").stat().st_mode & 0o077 == 0
-    shown = json.loads(pellucid("cert", "show", f"{stem}.pem", "--json").stdout.splitlines()[0])
-    assert shown["names"] == ["a.test", "10.0.0.1"]
-    ca = str(folder / "ca.pem")
-    assert pellucid("cert", "verify", f"{stem}.pem", "--name", "a.test", "--ca", ca).returncode == 0
-    refused = pellucid("cert", "verify", f"{stem}.pem", "--name", "b.test", "--ca", ca)
-    assert refused.returncode == 5
-    assert b"another name" in refused.stderr

@@ -14,7 +14,7 @@ from pellucid.glass.trace import Trace
 from pellucid.legacy import museum_policy
 from support import TLS13, House, pump
 
-from .test_commands import pellucid
+from .running import pellucid
 
 SAID = b"what nobody else should read"
 

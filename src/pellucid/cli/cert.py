@@ -18,6 +18,7 @@ from pellucid.cli.settings import trust_of
 from pellucid.cli.terminal import columns, table
 from pellucid.errors import CertificateRefused, Reason, UsageError
 from pellucid.glass.decode import key_text, name_text, names_of
+from pellucid.glass.show import wrap
 from pellucid.trust.authority import Authority
 from pellucid.trust.building import KEY_KINDS
 from pellucid.trust.loading import load_certificates
@@ -28,23 +29,57 @@ cert = group("cert", CERT_COMMANDS, "Make, show and verify certificates.")
 WARNING = "For tests only: whoever has this folder can be anybody to those who trust it."
 
 
+#: The leaves that `cert ca` makes, by the ending of their file's name.
+LEAVES = {"rsa": "rsa-2048", "ecdsa": "ecdsa-p256", "ed25519": "ed25519"}
+#: The folder inside an authority's folder where its intermediate is.
+INTERMEDIATE = "intermediate"
+
+
 @click.command(short_help="Make an authority for tests, in a folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("names", nargs=-1)
 @click.option("--name", default="pellucid test authority", show_default=True, help="The authority's name.")
 @click.option(
     "--key", type=click.Choice(list(KEY_KINDS)), default="ecdsa-p256", show_default=True, help="Kind of key."
 )
+@click.option("--no-leaves", is_flag=True, help="The authority only, no certificates for servers.")
 @click.option("--force", is_flag=True, help="Replace an authority that is there.")
 @output_options
-def make_ca(folder: Path, name: str, key: str, force: bool, output: OutputFlags) -> int:
-    """Make a root and its key in FOLDER. Trust it only on machines that are for tests."""
+def make_ca(
+    folder: Path,
+    names: tuple[str, ...],
+    name: str,
+    key: str,
+    no_leaves: bool,
+    force: bool,
+    output: OutputFlags,
+) -> int:
+    """Make a root, an intermediate below it, and a leaf each of RSA, ECDSA and Ed25519 in FOLDER.
+
+    The leaves are for NAMES; without any, for localhost, 127.0.0.1 and ::1. Trust the root only on
+    machines that are for tests.
+    """
     terminal = output.terminal()
-    Authority.create(name, key=key).write(folder, overwrite=force)
+    root = Authority.create(name, key=key)
+    root.write(folder, overwrite=force)
+    intermediate = root.intermediate(f"{name}, intermediate", key=key)
+    intermediate.write(folder / INTERMEDIATE, overwrite=force)
+    leaves = {} if no_leaves else LEAVES
+    for stem, kind in leaves.items():
+        leaf = intermediate.issue(*(names or ("localhost", "127.0.0.1", "::1")), key=kind)
+        leaf.write(folder, stem, overwrite=force)
     if terminal.as_json:
-        terminal.objects([{"folder": str(folder), "name": name, "key": key, "warning": WARNING}])
+        made = {"folder": str(folder), "name": name, "key": key, "leaves": list(leaves), "warning": WARNING}
+        terminal.objects([made])
         return exits.OK
     terminal.say(f"An authority is in {folder}. ", (WARNING, "bad"))
-    terminal.say(f"Next: pellucid cert issue {folder} localhost")
+    rows = [("ca.pem", "the root, for others to trust"), (f"{INTERMEDIATE}/", "what issues, below the root")]
+    rows += [
+        (f"{stem}.pem", f"a server's chain, {kind}; its key: {stem}-key.pem") for stem, kind in leaves.items()
+    ]
+    if not terminal.quiet:
+        terminal.draw(table(rows, columns(terminal.err)), to=terminal.err)
+    terminal.say(f"Another certificate: pellucid cert issue {folder} NAME")
     return exits.OK
 
 
@@ -63,7 +98,7 @@ def make_ca(folder: Path, name: str, key: str, force: bool, output: OutputFlags)
 )
 @click.option("--days", type=float, default=90, show_default=True, help="How long it is valid.")
 @click.option("--client", is_flag=True, help="For a client instead of a server.")
-@click.option("--intermediate", is_flag=True, help="Issue it from an intermediate made for it.")
+@click.option("--from-root", is_flag=True, help="Issue it from the root, without the intermediate.")
 @click.option(
     "--fault", help="Make it wrong on purpose: expired, not-yet-valid, ... (see the library's FAULTS)."
 )
@@ -75,15 +110,14 @@ def issue(
     key: str,
     days: float,
     client: bool,
-    intermediate: bool,
+    from_root: bool,
     fault: str | None,
     output: OutputFlags,
 ) -> int:
     """A certificate and key for NAMES: host names, wildcards, IP addresses."""
     terminal = output.terminal()
-    authority = Authority.load(folder)
-    if intermediate:
-        authority = authority.intermediate()
+    below = folder / INTERMEDIATE
+    authority = Authority.load(below if below.is_dir() and not from_root else folder)
     made = authority.issue(*names, key=key, days=days, client=client, fault=fault)
     base = Path(stem) if stem else Path(names[0].replace("*", "_").replace(":", "_"))
     chain_file, key_file = Path(f"{base}.pem"), Path(f"{base}-key.pem")
@@ -130,8 +164,10 @@ def verify(file: Path, name: str | None, at: float | None, trust: TrustFlags, ou
     def note(kind: str, **fields: Any) -> None:
         if kind == "check":
             checks.append({key: fields[key] for key in ("what", "passed", "detail") if key in fields})
+            checks[-1]["certificate"] = fields.get("certificate") or 0
 
-    chain = [certificate.public_bytes(Encoding.DER) for certificate in _load(file)]
+    loaded = _load(file)
+    chain = [certificate.public_bytes(Encoding.DER) for certificate in loaded]
     refusal: CertificateRefused | None = None
     try:
         verify_chain(chain, name, time.time() if at is None else at, trust_of(trust), note=note)
@@ -141,14 +177,26 @@ def verify(file: Path, name: str | None, at: float | None, trust: TrustFlags, ou
         terminal.objects([{"check": check} for check in checks])
         terminal.objects([{"believed": refusal is None, "reason": refusal.reason.label if refusal else None}])
     else:
+        shown = -1
         for check in checks:
+            if check["certificate"] != shown:
+                shown = check["certificate"]
+                terminal.draw([[(f"{_which(shown, loaded)}", "title")]])
             sign, style = ("✓", "good") if check["passed"] else ("✗", "bad")
-            terminal.draw(
-                [[(f"  {sign} ", style), (f"{check['what']:<22}", "label"), (str(check["detail"]), "value")]]
-            )
+            for part in wrap(str(check["detail"]), columns(terminal.out) - 26):
+                lead = [(f"  {sign} ", style), (f"{check['what'] if sign.strip() else '':<22}", "label")]
+                terminal.draw([[*lead, (part, "value")]])
+                sign = " "
     if refusal is not None:
         return exits.code_for(refusal) if terminal.as_json else problems.report(refusal, terminal=terminal)
     return exits.OK
+
+
+def _which(number: int, chain: list[x509.Certificate]) -> str:
+    """A heading for the checks of the certificate at `number`, counted from the leaf."""
+    if number < len(chain):
+        return f"{number + 1}: {name_text(chain[number].subject)}"
+    return f"{number + 1}: the authority that is trusted here"
 
 
 def describe(certificate: x509.Certificate) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def connect(
         identities=(ours,) if ours else (),
         alpn=alpn_of(negotiation) or (("http/1.1",) if path else ()),
         send_server_name=not names.no_sni,
+        verify_name=names.verify_name,
         keylog=KeyLog(keep.keylog) if keep.keylog else None,
         observer=trace,
     )
@@ -90,19 +91,12 @@ def connect(
     tls: TLSSocket | None = None
     try:
         sock = _dial(address, network)
-        tls = wrap_client(sock, names.verify_name or names.server_name or address[0], config)
-    except (TLSError, OSError) as error:
-        _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
-        return problems.report(error, trace=trace, terminal=terminal)
-    with tls:
-        _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
-        if trust.insecure and not terminal.quiet:
-            terminal.problem(
-                "Nobody verified this server: --insecure.", "", "Whoever stands in the line may be answering."
-            )
-        if handshake_only:
-            return exits.OK
-        try:
+        tls = wrap_client(sock, names.server_name or address[0], config)
+        with tls:
+            _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
+            _confess(terminal, trace)
+            if handshake_only:
+                return exits.OK
             if path is not None:
                 headers = (
                     f"GET {path} HTTP/1.1",
@@ -111,11 +105,13 @@ def connect(
                     "User-Agent: pellucid",
                 )
                 tls.sendall("\r\n".join((*headers, "", "")).encode())
-                _drain(tls)
+                _drain(tls, terminal)
             else:
-                _pass_through(tls)
-        except (TLSError, OSError) as error:
-            return problems.report(error, trace=trace, terminal=terminal, complete=True)
+                _pass_through(tls, terminal)
+    except (TLSError, OSError) as error:
+        if tls is None:
+            _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
+        return problems.report(error, trace=trace, terminal=terminal, complete=tls is not None)
     return exits.OK
 
 
@@ -155,21 +151,35 @@ def _show(terminal: Terminal, trace: Trace, *, to_stdout: bool) -> None:
         terminal.draw([[("", "")], *table(rows, columns(console))], to=console)
 
 
+def _confess(terminal: Terminal, trace: Trace) -> None:
+    """What --insecure left unchecked."""
+    unchecked = [fact.what for fact in trace.of("check") if fact.detail == "not checked"]
+    if unchecked and not terminal.quiet:
+        terminal.problem(
+            "Nobody verified this server: --insecure.",
+            f"Not checked: {'; '.join(unchecked)}.",
+            "Whoever stands in the line may be answering: send nothing secret, believe nothing.",
+        )
+
+
 def _record(keep: RecordFlags, trace: Trace, output: OutputFlags) -> None:
     if keep.record:
         with open(keep.record, "w", encoding="utf-8") as file:
             trace.write(file, secrets=output.show_secrets)
 
 
-def _drain(tls: TLSSocket) -> None:
-    """Everything the server says, to stdout, to its close_notify."""
+def _drain(tls: TLSSocket, terminal: Terminal) -> None:
+    """Everything the server says, to stdout, to its close_notify; with --json as objects."""
     out: Any = sys.stdout.buffer
     for data in tls:
+        if terminal.as_json:
+            terminal.received(data)
+            continue
         out.write(data)
         out.flush()
 
 
-def _pass_through(tls: TLSSocket) -> None:
+def _pass_through(tls: TLSSocket, terminal: Terminal) -> None:
     """stdin to the server, until its end; the server to stdout."""
 
     def send() -> None:
@@ -179,4 +189,4 @@ def _pass_through(tls: TLSSocket) -> None:
             tls.shutdown_write()
 
     threading.Thread(target=send, daemon=True).start()
-    _drain(tls)
+    _drain(tls, terminal)

@@ -81,13 +81,18 @@ def say_where(page: LivePage, host: str, terminal: Terminal) -> None:
 def wait_for_the_end(finished: threading.Event | None = None) -> None:
     """Until `finished` is set, Ctrl-C, or SIGTERM."""
     finished = finished or threading.Event()
+    end_on_sigterm(finished)
+    while not finished.wait(0.5):  # in short waits: signals are handled between them
+        pass
+
+
+def end_on_sigterm(finished: threading.Event) -> None:
+    """Let SIGTERM end the command in good order, by setting `finished`."""
 
     def stop(*_: Any) -> None:
         finished.set()
 
     signal.signal(signal.SIGTERM, stop)
-    while not finished.wait(0.5):
-        pass
 
 
 def _is_loopback(host: str) -> bool:

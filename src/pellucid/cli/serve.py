@@ -11,7 +11,7 @@ import click
 
 from pellucid.cli import exits, problems
 from pellucid.cli import www as status
-from pellucid.cli.live import LivePage, make_site, say_where, wait_for_the_end
+from pellucid.cli.live import LivePage, end_on_sigterm, make_site, say_where, wait_for_the_end
 from pellucid.cli.options import (
     IdentityFlags,
     NegotiationFlags,
@@ -28,7 +28,6 @@ from pellucid.cli.pictures import Pictures
 from pellucid.cli.settings import alpn_of, identity_of, policy_of, target
 from pellucid.cli.terminal import Terminal, columns, table
 from pellucid.config import ServerConfig
-from pellucid.errors import TLSError
 from pellucid.glass.decode import shown_identity
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
@@ -63,6 +62,7 @@ class Visitors:
         self.once = once
         self.scenes = scenes
         self.finished = threading.Event()
+        self.code = exits.OK  # of the last connection
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._here = threading.local()  # this thread's connection: its trace, and its scene
@@ -71,6 +71,7 @@ class Visitors:
     def config(self, base: ServerConfig) -> ServerConfig:
         """The configuration of one connection, with a trace of its own."""
         self._here.scene = None
+        self._here.shown = False
         self._identities = base.identities
         self._here.trace = Trace() if self.scenes is None else self._live(self.scenes)
         return base.replace(observer=self._here.trace)
@@ -96,21 +97,29 @@ class Visitors:
             for data in tls:
                 tls.sendall(data)
         tls.shutdown_write()
-        self._end("complete")
+        self._end("complete", exits.OK)
 
     def failed(self, error: BaseException) -> None:
-        """A connection was refused, or the visitor refused us."""
+        """A connection was refused, or the visitor refused us: what there was of it, and why."""
         trace = getattr(self._here, "trace", None)
+        if trace is None:
+            return  # the visitor left before anything began
+        complete = self._here.shown
+        if not complete and next(trace.of("record", "message"), None) is not None:
+            self._show(trace)
         with self._lock:
-            if isinstance(error, TLSError):
-                if trace is not None:
-                    self._draw(trace)
-                problems.report(error, trace=trace, terminal=self.terminal)
-            if trace is not None:
-                self.pictures.add(trace)
-        self._end("failed")
+            code = problems.report(error, trace=trace, terminal=self.terminal, complete=complete)
+        self._end("failed", code)
 
-    def _end(self, state: str) -> None:
+    def _end(self, state: str, code: int) -> None:
+        """The connection is over: keep what is to be kept of it."""
+        trace = self._here.trace
+        with self._lock:
+            self.code = code
+            if self.keep.record:
+                with open(self.keep.record, "a", encoding="utf-8") as file:
+                    trace.write(file, secrets=self.terminal.secrets)
+            self.pictures.add(trace)
         scene = getattr(self._here, "scene", None)
         if scene is not None and self.scenes is not None:
             scene.state = state
@@ -119,11 +128,8 @@ class Visitors:
             self.finished.set()
 
     def _show(self, trace: Trace) -> None:
+        self._here.shown = True
         with self._lock:
-            if self.keep.record:
-                with open(self.keep.record, "a", encoding="utf-8") as file:
-                    trace.write(file, secrets=self.terminal.secrets)
-            self.pictures.add(trace)
             self._draw(trace)
 
     def _draw(self, trace: Trace) -> None:
@@ -214,8 +220,9 @@ def serve(
             visitors.handle, lambda: visitors.config(base), (host, port), timeout=60, on_error=visitors.failed
         )
         stack.enter_context(server)
+        end_on_sigterm(visitors.finished)
         where = f"[{host}]" if ":" in host else host
         terminal.say(f"listening on {where}:{server.port}")
         terminal.err.file.flush()
         wait_for_the_end(visitors.finished)
-    return exits.OK
+    return visitors.code if once else exits.OK

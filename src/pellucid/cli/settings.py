@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pellucid.config import TLS_1_2, TLS_1_3, Policy
 from pellucid.crypto.suites import suite_named
 from pellucid.errors import Reason, UsageError
 from pellucid.trust.identity import Identity
+from pellucid.trust.several import AnyOf
 from pellucid.trust.verification import Trust
 from pellucid.wire.codepoints import CodePoint, NamedGroup, SignatureScheme
 
@@ -76,13 +78,26 @@ def trust_of(flags: TrustFlags) -> Trust:
     """Whom to believe."""
     if flags.insecure:
         return Trust.insecure()
-    if not flags.ca or set(flags.ca) <= {"system"}:
-        return Trust.system()
-    if set(flags.ca) == {"certifi"}:
-        import certifi
+    sources = dict.fromkeys(flags.ca or ("system",))
+    judges = [_AUTHORITIES[source]() for source in sources if source in _AUTHORITIES]
+    own = [Path(source) for source in sources if source not in _AUTHORITIES]
+    if own:
+        judges.insert(0, Trust.from_pem(own))
+    return judges[0] if len(judges) == 1 else AnyOf(*judges)
 
-        return Trust.from_pem(Path(certifi.where()), profile="webpki")
-    return Trust.from_pem([Path(source) for source in flags.ca])
+
+def _certifi() -> Trust:
+    try:
+        import certifi
+    except ImportError:
+        raise UsageError(
+            Reason.BAD_CONFIG, "certifi is not installed: pip install 'pellucid[trust]'"
+        ) from None
+    return Trust.from_pem(Path(certifi.where()), profile="webpki")
+
+
+#: The values of --ca that are no files.
+_AUTHORITIES: dict[str, Callable[[], Trust]] = {"system": Trust.system, "certifi": _certifi}
 
 
 def identity_of(flags: IdentityFlags) -> Identity | None:

@@ -146,7 +146,8 @@ class Terminal:
     def story(self, story: Story, *, to: Console | None = None) -> None:
         """Print a handshake: the ladder, or one JSON object for each step."""
         if self.as_json:
-            self.objects(story.objects(secrets=self.secrets))
+            # The error has its own object: see `failure`.
+            self.objects(told for told in story.objects(secrets=self.secrets) if "step" in told)
             return
         console = to or self.out
         self.draw(ladder.draw(story, width=columns(console), secrets=self.secrets), to=console)
@@ -155,6 +156,15 @@ class Terminal:
         """One JSON object a line on stdout."""
         for item in objects:
             print(json.dumps(item, ensure_ascii=False), flush=True)
+
+    def received(self, data: bytes) -> None:
+        """Application data as a JSON object: as text if it is UTF-8, else in hex."""
+        told: dict[str, Any] = {"received": len(data)}
+        try:
+            told["text"] = data.decode()
+        except UnicodeDecodeError:
+            told["hex"] = data.hex()
+        self.objects([told])
 
     def say(self, *spans: tuple[str, str] | str, to: Console | None = None) -> None:
         """A line of narration, on stderr unless told otherwise; not with --quiet."""

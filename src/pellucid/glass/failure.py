@@ -182,7 +182,7 @@ def _refused(error: TLSError, trace: Trace | None) -> Failure:
     if trace is not None:
         why = " ".join(filter(None, [why, _offered(reason, trace), _where(trace)]))
     told = ""
-    if error.alert is not None and not isinstance(error, UsageError):
+    if error.alert is not None and trace is not None and any(fact.sent for fact in trace.of("alert")):
         told = f"The peer was told so with the alert {Alert.name_of(int(error.alert), 2)}."
     rule = "" if reason.section == "-" else f"The rule: {reason.section}."
     browser = (

@@ -99,6 +99,9 @@ def check_name(h: Handshake, config: ClientConfig) -> None:
     """A client that would verify must know whom; a name must be one (RFC 6066 section 3)."""
     if h.name is not None:
         normal_name(h.name)
+    if config.verify_name is not None:
+        normal_name(config.verify_name)
+    if h.name is not None or config.verify_name is not None:
         return
     excused = VerifyPeer in config.ask or config.psks or config.trusted_public_keys
     if not excused and config.judge.verifies:
@@ -341,7 +344,9 @@ def session_binding(config: ClientConfig, name: str | None) -> bytes:
         asked = b"asked" if VerifyPeer in config.ask or VerifyPublicKey in config.ask else b""
         keys = b"".join(hashlib.sha256(key).digest() for key in config.trusted_public_keys)
         types = bytes(config.server_certificate_types)
-        settings = b"".join(hashlib.sha256(each).digest() for each in (judge, asked, keys, types))
+        expected = (config.verify_name or "").lower().encode()
+        parts = (judge, asked, keys, types, expected)
+        settings = b"".join(hashlib.sha256(each).digest() for each in parts)
         known = config.cache["binding"] = hashlib.sha256(settings).digest()
     return _binding_of(known, name or "")
 

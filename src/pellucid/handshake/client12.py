@@ -309,12 +309,13 @@ def verify_server(
     if not chain:
         refuse(Reason.NO_CERTIFICATE)
     ocsp = status.response if status else None
-    question = VerifyPeer(chain, h.name, ocsp, h.facts.get("scts", ()))
+    name = config.verify_name or h.name
+    question = VerifyPeer(chain, name, ocsp, h.facts.get("scts", ()))
     usage = "encipher" if keys.suite.kx == "RSA" else "sign"
     verified = yield from h.ask(
         question,
         lambda: config.judge.verify_server(
-            chain, h.name or "", config.now(), usage=usage, ocsp=ocsp, note=h.note
+            chain, name or "", config.now(), usage=usage, ocsp=ocsp, note=h.note
         ),
     )
     h.facts.update(peer_chain=chain, verified_chain=verified.chain, ocsp_response=ocsp)

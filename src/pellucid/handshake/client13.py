@@ -311,11 +311,12 @@ def server_authentication(h: Handshake, config: ClientConfig, offer: Offer) -> A
     if server_shows_raw_key(h, config):
         key, pss_key = (yield from believe_raw_key(h, peer.chain, config.trusted_public_keys)), False
     else:
+        name = config.verify_name or h.name
         if VerifyPeer in config.ask:
-            verified = yield VerifyPeer(peer.chain, h.name, peer.ocsp, peer.scts)
+            verified = yield VerifyPeer(peer.chain, name, peer.ocsp, peer.scts)
         else:
             verified = config.judge.verify_server(
-                peer.chain, h.name or "", config.now(), ocsp=peer.ocsp, note=h.note
+                peer.chain, name or "", config.now(), ocsp=peer.ocsp, note=h.note
             )
         h.facts["peer_chain"] = peer.chain
         h.facts["verified_chain"] = verified.chain
@@ -423,9 +424,10 @@ def verify_again(h: Handshake, config: ClientConfig, session: Session) -> Steps:
     if not config.verify_resumed or not session.peer_chain:
         return
     chain, ocsp = session.peer_chain, session.ocsp_response or None
+    name = config.verify_name or h.name
     yield from h.ask(
-        VerifyPeer(chain, h.name, ocsp, session.scts),
-        lambda: config.judge.verify_server(chain, h.name or "", config.now(), ocsp=ocsp, note=h.note),
+        VerifyPeer(chain, name, ocsp, session.scts),
+        lambda: config.judge.verify_server(chain, name or "", config.now(), ocsp=ocsp, note=h.note),
     )
 
 

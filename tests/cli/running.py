@@ -1,0 +1,91 @@
+"""Running the command as its users do: a process, pipes, exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from pellucid import Authority, ServerConfig, serve
+from pellucid.io.sockets import TLSSocket
+
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "SSLKEYLOGFILE")}
+COMMAND = [sys.executable, "-m", "pellucid"]
+SECONDS = 60
+
+
+def pellucid(
+    *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command on pipes."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=SECONDS,
+        env=ENVIRONMENT | (env or {}),
+    )
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done
+
+
+def objects(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
+    """What --json printed: every line of stdout is an object."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@contextlib.contextmanager
+def echo_server(authority: Authority, **settings: Any) -> Iterator[int]:
+    """A server of the library's that echoes; `settings` are those of the certificate."""
+    with serving(ServerConfig(identities=(authority.issue("localhost", **settings),))) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def serving(config: ServerConfig) -> Iterator[int]:
+    """A server of the library's that echoes."""
+
+    def echo(tls: TLSSocket) -> None:
+        for data in tls:
+            tls.sendall(data)
+        tls.shutdown_write()
+
+    with serve(echo, config) as server:
+        yield server.port
+
+
+class Serve:
+    """`pellucid serve` while it runs, on a port of its own; then, what it printed and its code."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.arguments = arguments
+        self.port = 0
+        self.stdout = self.stderr = b""
+        self.code = -1
+
+    def __enter__(self) -> Serve:
+        command = [*COMMAND, "serve", "0", *self.arguments]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+        )
+        assert self.process.stderr is not None
+        first = self.process.stderr.readline()
+        assert b"listening on" in first, first + self.process.stderr.read()
+        self.port = int(first.rsplit(b":", 1)[1])
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None or "--once" not in self.arguments:
+            self.process.terminate()
+        self.stdout, self.stderr = self.process.communicate(timeout=SECONDS)
+        self.code = self.process.returncode
+        assert b"Traceback" not in self.stderr, self.stderr.decode()
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """What --json printed."""
+        return [json.loads(line) for line in self.stdout.splitlines()]

@@ -1,0 +1,93 @@
+"""`pellucid serve`: each visitor's handshake, those that failed too."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from pellucid import Authority, ClientConfig, Policy, TLSError, Trust, connect
+from pellucid.glass.trace import Trace
+
+from .running import Serve, pellucid
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", [[], ["--www"]])
+def test_serve(tmp_path: Path, extra: list[str]) -> None:
+    ca = tmp_path / "ca.pem"
+    with Serve("--once", "--save-ca", str(ca), *extra) as server:
+        arguments = ["--http", "/"] if extra else []
+        done = pellucid(
+            "connect", f"localhost:{server.port}", "--ca", str(ca), *arguments, stdin=b"over and over"
+        )
+        assert done.returncode == 0
+        assert (b"Your handshake" in done.stdout) if extra else (done.stdout == b"over and over")
+    assert server.code == 0
+    assert "CLIENT HELLO" in server.stdout.decode()
+
+
+def test_a_request_in_pieces(tmp_path: Path) -> None:
+    """A head that is cut in the middle of its end is still a head."""
+    ca = tmp_path / "ca.pem"
+    with (
+        Serve("--once", "--www", "--save-ca", str(ca)) as server,
+        connect("localhost", server.port, config=ClientConfig(trust=Trust.from_pem(ca)), timeout=20) as tls,
+    ):
+        for piece in (b"GET / HTTP/1.1\r\nHost: localhost\r", b"\n\r", b"\n"):
+            tls.sendall(piece)
+            time.sleep(0.05)
+        assert b"Your handshake" in b"".join(tls)
+    assert server.code == 0
+
+
+def test_a_failed_handshake_is_shown(tmp_path: Path) -> None:
+    record = tmp_path / "traces.jsonl"
+    with Serve("--once", "--tls", "1.3", "--record", str(record)) as server:
+        config = ClientConfig(trust=Trust.insecure(), policy=Policy(versions=(0x0303,)))
+        with pytest.raises(TLSError):
+            connect("127.0.0.1", server.port, config=config, timeout=20)
+    told = server.stdout.decode()
+    assert "CLIENT HELLO" in told
+    assert "Alert: protocol_version" in told
+    assert b"There is no protocol version that both sides allow." in server.stderr
+    assert server.code == 4
+    with record.open() as lines:
+        assert Trace.read(lines).role == "server"
+
+
+def test_a_client_that_does_not_believe_us_is_shown(ca: str) -> None:
+    with Serve("--once", "--json") as server:
+        assert pellucid("connect", f"localhost:{server.port}", "-Q", "-q", "--ca", ca).returncode == 5
+    assert server.objects[0]["title"] == "Client Hello"
+    assert server.objects[-1]["error"]["reason"] == "peer-alert"
+    assert "unknown_ca" in server.objects[-1]["error"]["what"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "understood"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "A plain HTTP request"),
+        (b"\x80\x2e\x01\x03\x01" + bytes(60), "SSL 2.0"),
+        (bytes(range(100, 200)), "no TLS record"),
+        (b"\x16\x03\x01\x00\x05\x01\x00", "ended"),
+    ],
+    ids=["http", "sslv2", "noise", "cut"],
+)
+def test_who_does_not_speak_tls(said: bytes, understood: str) -> None:
+    with Serve("--once") as server, socket.create_connection(("127.0.0.1", server.port), 20) as sock:
+        sock.sendall(said)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(1000):
+            pass
+    assert server.code == 4
+    assert understood in " ".join(server.stderr.decode().split())
+
+
+def test_it_ends_when_told_to(authority: Authority) -> None:
+    with Serve() as server:
+        assert server.port
+    assert server.code == 0
