@@ -1,0 +1,281 @@
+"""The rules of input and output that decide whether a library hangs: each has its test here."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from compat.world import Bios, Contexts
+
+RECORD = 5 + 16 + 1  # header, tag, content type
+
+
+@contextlib.contextmanager
+def sockets(contexts: Contexts, **settings: Any) -> Iterator[tuple[Any, Any]]:
+    """A client and a server that have shaken hands over a real socket pair."""
+    left, right = socket.socketpair()
+    for each in (left, right):
+        each.settimeout(20)
+    server: list[Any] = []
+
+    def serve() -> None:
+        server.append(contexts.server().wrap_socket(right, server_side=True))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    client = contexts.client(**settings).wrap_socket(left, server_hostname="localhost")
+    thread.join(20)
+    with client, server[0]:
+        yield client, server[0]
+
+
+@pytest.fixture
+def pair(contexts: Contexts) -> Iterator[tuple[Any, Any]]:
+    with sockets(contexts) as found:
+        yield found
+
+
+# -- one record at a time ----------------------------------------------------------------------------
+
+
+def test_a_read_takes_one_record_from_the_bio_and_leaves_the_next(bios: Any) -> None:
+    pair: Bios = bios().shake()
+    pair.settle()
+    pair.server.write(b"first")
+    pair.server.write(b"second!")
+    assert pair.client.read(100) == b"first"
+    assert pair.to_client.pending == RECORD + len(b"second!")
+    assert pair.client.pending() == 0
+    assert pair.client.read(3) == b"sec"
+    assert pair.client.pending() == len(b"ond!")
+    assert pair.to_client.pending == 0
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 6, 20])
+def test_a_record_that_comes_in_pieces(bios: Any, cut: int) -> None:
+    pair: Bios = bios().shake()
+    pair.settle()
+    pair.server.write(b"whole")
+    wire = pair.to_client.read()
+    pair.to_client.write(wire[:cut])
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.client.read(100)
+    pair.to_client.write(wire[cut:] + b"\x17")
+    assert pair.client.read(100) == b"whole"
+    assert pair.to_client.pending == 1
+
+
+def test_a_read_takes_one_record_from_the_socket(pair: tuple[Any, Any]) -> None:
+    client, server = pair
+    client.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.recv(1)  # the tickets
+    server.sendall(b"first")
+    server.sendall(b"second")
+    client.settimeout(20)
+    assert client.recv(100) == b"first"
+    waiting = socket.socket.recv(client, 1000, socket.MSG_PEEK)
+    assert len(waiting) == RECORD + len(b"second")
+
+
+def test_what_stands_behind_close_notify_is_left_in_the_bio(bios: Any) -> None:
+    pair: Bios = bios().shake()
+    pair.settle()
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.server.unwrap()
+    pair.to_client.write(b"220 plain again\r\n")
+    assert pair.client.read(100) == b""
+    assert pair.client.unwrap() is None
+    assert pair.to_client.read() == b"220 plain again\r\n"
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def test_a_write_that_the_network_takes_in_part_is_finished_by_the_retry(pair: tuple[Any, Any]) -> None:
+    client, server = pair
+    data = bytes(range(256)) * 4096 * 2
+    client.settimeout(0)
+    with pytest.raises(ssl.SSLWantWriteError):
+        client.send(data)
+    received = bytearray()
+
+    def drain() -> None:
+        while len(received) < len(data):
+            received.extend(server.recv(65_536))
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            assert client.send(data) == len(data)
+            break
+        except ssl.SSLWantWriteError:
+            time.sleep(0.002)
+    thread.join(20)
+    assert bytes(received) == data  # once, and in order
+
+
+def test_a_reader_does_not_wait_for_a_blocked_writer(pair: tuple[Any, Any]) -> None:
+    client, server = pair
+    writing = threading.Thread(target=lambda: client.sendall(bytes(8_000_000)))
+    writing.start()
+    time.sleep(0.2)  # the kernel is full; the writer holds its lock
+    assert writing.is_alive()
+    # The server asks for new keys: the reader has an answer to send, and must not wait to send it.
+    server._sslobj._connection.update_keys(request=True)
+    server.sendall(b"while you write")
+    assert client.recv(100) == b"while you write"
+    assert writing.is_alive()
+    received = 0
+    while received < 8_000_000:
+        received += len(server.recv(65_536))
+    writing.join(20)
+    assert not writing.is_alive()
+    client.sendall(b"under new keys")
+    assert server.recv(100) == b"under new keys"
+
+
+def test_a_bio_never_wants_to_write(bios: Any) -> None:
+    pair: Bios = bios().shake()
+    assert pair.client.write(bytes(1_000_000)) == 1_000_000
+    assert pair.client.write(b"") == 0
+    received = 0
+    while received < 1_000_000:
+        received += len(pair.server.read(65_536))
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.server.read(1)
+
+
+# -- timeouts ----------------------------------------------------------------------------------------
+
+
+def test_a_timeout_is_the_operations_not_that_of_each_system_call(contexts: Contexts) -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        client = contexts.client().wrap_socket(
+            left, server_hostname="localhost", do_handshake_on_connect=False
+        )
+        client.settimeout(0.4)
+        stop = threading.Event()
+
+        def drip() -> None:
+            for byte in b"\x16\x03\x03\x40\x00" + bytes(100):
+                if stop.wait(0.15):
+                    return
+                right.send(bytes([byte]))
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            client.do_handshake()
+        stop.set()
+        thread.join()
+        assert time.monotonic() - began < 5
+        client.close()
+
+
+def test_a_socket_that_must_not_block_wants_to_read(contexts: Contexts) -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        client = contexts.client().wrap_socket(
+            left, server_hostname="localhost", do_handshake_on_connect=False
+        )
+        with pytest.raises(ssl.SSLWantReadError) as wanted:
+            client.do_handshake()
+        assert wanted.value.args[0] == wanted.value.errno == ssl.SSL_ERROR_WANT_READ
+        assert right.recv(5)[0] == 22  # the ClientHello is out
+        client.close()
+
+
+# -- alerts first --------------------------------------------------------------------------------------
+
+
+def test_the_alert_is_in_the_bio_before_the_error_is_raised(bios: Any, contexts: Contexts) -> None:
+    pair: Bios = bios(server=contexts.server(certificate="other.test"))
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.client.do_handshake()
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.server.do_handshake()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        pair.client.do_handshake()
+    with pytest.raises(ssl.SSLError) as refused:
+        pair.server.do_handshake()
+    assert refused.value.reason == "SSLV3_ALERT_BAD_CERTIFICATE"
+
+
+def test_the_alert_is_on_the_wire_before_the_error_is_raised(contexts: Contexts) -> None:
+    left, right = socket.socketpair()
+    right.settimeout(20)
+    with left, right:
+        raised: list[Any] = []
+
+        def serve() -> None:
+            try:
+                contexts.server().wrap_socket(right, server_side=True)
+            except ssl.SSLError as error:
+                raised.append(error.reason)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            contexts.client().wrap_socket(left, server_hostname="other.test")
+        thread.join(20)
+        assert raised == ["SSLV3_ALERT_BAD_CERTIFICATE"]
+
+
+# -- settings --------------------------------------------------------------------------------------------
+
+
+def test_a_connection_has_the_settings_of_the_moment_it_was_made(bios: Any, contexts: Contexts) -> None:
+    client, server = contexts.client(), contexts.server()
+    client.set_alpn_protocols(["http/1.1"])
+    server.set_alpn_protocols(["h2", "http/1.1"])
+    pair: Bios = bios(client, server)
+    client.set_alpn_protocols(["h2"])  # as httpcore does, for the next connection
+    pair.shake()
+    assert pair.client.selected_alpn_protocol() == pair.server.selected_alpn_protocol() == "http/1.1"
+    assert bios(client, server).shake().client.selected_alpn_protocol() == "h2"
+
+
+def test_a_server_name_callback_sees_the_owner_and_may_change_the_context(
+    bios: Any, contexts: Contexts
+) -> None:
+    seen: list[Any] = []
+    server, other = contexts.server(certificate="other.test"), contexts.server()
+
+    def choose(owner: Any, name: str | None, context: Any) -> None:
+        seen.append((owner, name, context))
+        owner.remembered = name  # cheroot hangs attributes on it
+        owner.context = other
+
+    server.sni_callback = choose
+    pair: Bios = bios(server=server).shake()
+    assert seen == [(pair.server, "localhost", server)]
+    assert pair.server.remembered == "localhost"
+    assert pair.server.context is other
+    assert pair.client.getpeercert()["subjectAltName"] == (("DNS", "localhost"),)
+
+
+def test_a_server_name_callback_may_answer_with_an_alert(bios: Any, contexts: Contexts) -> None:
+    server = contexts.server(
+        sni_callback=lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME,
+    )
+    pair: Bios = bios(server=server)
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.client.do_handshake()
+    with pytest.raises(ssl.SSLError):
+        pair.server.do_handshake()
+    with pytest.raises(ssl.SSLError) as refused:
+        pair.client.do_handshake()
+    assert refused.value.reason == "TLSV1_UNRECOGNIZED_NAME"
