@@ -7,13 +7,12 @@ RFC 7301 section 3.2 (ALPN, where OpenSSL's users go on without a protocol if no
 from __future__ import annotations
 
 import ssl
-import sys
-import types
 from typing import Any
 
 from pellucid.compat.context import NATIVE
 from pellucid.compat.judgement import Judge, refusing_proxies, usage_of
-from pellucid.compat.settings import client_config, client_psks, server_config, server_psk, settings_of
+from pellucid.compat.keys import client_key, server_key, unraisable
+from pellucid.compat.settings import client_config, server_config, settings_of
 from pellucid.compat.watching import Watcher
 from pellucid.config import ClientConfig, Config, Policy, ServerConfig
 from pellucid.errors import PeerMisbehaved, Reason, TLSError
@@ -61,9 +60,9 @@ class Answers:
             changes: dict[str, Any] = {}
             if self._session is not None and self._session.resumable is not None:
                 changes["sessions"] = (self._session.resumable,)
-            psks = client_psks(settings_of(self._context))
-            if psks:
-                changes["psks"] = psks
+            if FindPsk in config.ask and config.policy.tls13:
+                key = client_key(settings_of(self._context), None)
+                changes["psks"] = (key,) if key is not None else ()
             if changes:
                 config = config.replace(**changes)
         callback = NATIVE._msg_callback.__get__(self._context)
@@ -85,7 +84,10 @@ class Answers:
         if isinstance(request, SelectConfig):
             return self._select(request)
         if isinstance(request, FindPsk):
-            return server_psk(settings_of(self._context), request.identities[0])
+            settings = settings_of(self._context)
+            if self.server_side:
+                return server_key(settings, request.identities)
+            return client_key(settings, request.hint)
         raise TLSError(Reason.INTERNAL, f"nobody answers {type(request).__name__}")
 
     # -- VerifyPeer --------------------------------------------------------------------------------
@@ -124,9 +126,6 @@ class Answers:
             changes["alpn"] = ()
         if self._late and speaks_tls13(hello, config):
             changes["client_auth"] = "none"  # its turn comes after the handshake
-        psks = self._offered_psks(hello)
-        if psks:
-            changes["psks"] = psks
         if changes:
             config = config.replace(**changes)
         self._config = config
@@ -150,15 +149,6 @@ class Answers:
             request.fail(CallbackFailed(Reason.APPLICATION_FAILED, "sni_callback's result", alert=80))
         request.fail(CallbackFailed(Reason.REFUSED_BY_APPLICATION, "sni_callback", alert=int(result)))
 
-    def _offered_psks(self, hello: ClientHello) -> tuple[Any, ...]:
-        body = hello.extensions.get(X.pre_shared_key)
-        settings = settings_of(self._context)
-        if body is None or settings.psk_server is None:
-            return ()
-        named = (one.identity for one in ext.OfferedPsks.decode(body).identities[:4])
-        found = (server_psk(settings, identity) for identity in named)
-        return tuple(psk for psk in found if psk is not None)
-
 
 def shares_protocol(hello: ClientHello, alpn: tuple[str, ...]) -> bool:
     """Whether the client offers one of our protocols, or none at all."""
@@ -173,11 +163,3 @@ def speaks_tls13(hello: ClientHello, config: ServerConfig) -> bool:
     """Whether TLS 1.3 will be chosen."""
     body = hello.extensions.get(X.supported_versions)
     return body is not None and config.policy.tls13 and 0x0304 in ext.SupportedVersions.decode(body).versions
-
-
-def unraisable(error: BaseException, where: Any) -> None:
-    """Tell `sys.unraisablehook` of an exception that cannot be raised where it happened."""
-    hint = types.SimpleNamespace(
-        exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=None, object=where
-    )
-    sys.unraisablehook(hint)

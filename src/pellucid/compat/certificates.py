@@ -35,7 +35,7 @@ class Certificate:
     def __init__(self, der: bytes) -> None:
         self._der = der
 
-    def public_bytes(self, format: int = _ssl.ENCODING_PEM) -> bytes | str:
+    def public_bytes(self, format: int = _ssl.ENCODING_PEM) -> Any:
         """The certificate in DER (`bytes`) or PEM (`str`)."""
         if format == _ssl.ENCODING_DER:
             return self._der

@@ -13,6 +13,7 @@ import time
 import weakref
 from typing import Any
 
+from pellucid.compat.alerts import look_around
 from pellucid.compat.failures import plain, want_read, want_write
 from pellucid.compat.lowlevel import LowLevel
 
@@ -40,6 +41,7 @@ class BioEnd(LowLevel):
             if not isinstance(bio, ssl.MemoryBIO):
                 raise TypeError(f"a MemoryBIO is needed, not {type(bio).__name__}")
         super().__init__(context, server_side, server_hostname, owner=owner, session=session)
+        look_around()
         self._incoming = incoming
         self._outgoing = outgoing
 

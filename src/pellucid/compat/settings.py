@@ -24,9 +24,7 @@ from pellucid.config import ClientConfig, Policy, ServerConfig
 from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason, UsageError
 from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
-from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.tickets import SessionStore, TicketIssuer, TicketKeys
-from pellucid.secret import Secret
 from pellucid.trust.identity import Identity
 from pellucid.trust.path import by_subject, check_signature
 from pellucid.trust.verification import Trust
@@ -196,6 +194,11 @@ def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
 
     def make() -> tuple[ClientConfig, Judge | None]:
         judge = judge_of(context, settings) if context.verify_mode != ssl.CERT_NONE else None
+        ask: set[type[Request]] = set()
+        if judge is not None:
+            ask.add(VerifyPeer)
+        if settings.psk_client is not None:
+            ask.add(FindPsk)
         identities = tuple(completed(one, settings.anchors) for one in settings.identities.values())
         if settings.client_schemes:
             identities = tuple(one.replace(schemes=settings.client_schemes) for one in identities)
@@ -204,7 +207,7 @@ def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
             identities=identities,
             alpn=settings.alpn,
             trust=judge.trust if judge is not None else Trust.insecure(),
-            ask=frozenset[type[Request]]({VerifyPeer} if judge is not None else ()),
+            ask=frozenset(ask),
             keylog=key_log(context),
             session_tickets=not context.options & ssl.OP_NO_TICKET,
             post_handshake_auth=bool(getattr(context, "post_handshake_auth", False)),
@@ -296,29 +299,6 @@ def _native() -> Any:
     from pellucid.compat.context import NATIVE
 
     return NATIVE
-
-
-# -- pre-shared keys -------------------------------------------------------------------------------
-
-
-def client_psks(settings: Settings) -> tuple[PreSharedKey, ...]:
-    """What the application's callback offers (RFC 8446 section 4.2.11, RFC 4279)."""
-    if settings.psk_client is None:
-        return ()
-    identity, key = settings.psk_client(None)
-    return (PreSharedKey((identity or "").encode(), Secret(key)),) if key else ()
-
-
-def server_psk(settings: Settings, identity: bytes) -> PreSharedKey | None:
-    """What the application's callback knows under a client's identity."""
-    if settings.psk_server is None:
-        return None
-    try:
-        name = identity.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    key = settings.psk_server(name or None)
-    return PreSharedKey(identity, Secret(key)) if key else None
 
 
 # -- files -----------------------------------------------------------------------------------------

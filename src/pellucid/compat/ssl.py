@@ -9,8 +9,8 @@ or, for a program that makes its own contexts (an application's choice, not a li
     ssl.install()
 
 No RFC: the interface is CPython's. The standard `SSLSocket` and `SSLObject` stay, so that every
-`isinstance` holds; only the low-level object behind them is ours. What pellucid can do beyond `ssl`
-is on that object: `details(sock).export_keying_material(...)`, `.info`, `.ocsp_response`.
+`isinstance` holds; only the low-level object behind them is ours. What pellucid can do beyond `ssl` is
+on the same sockets: `export_keying_material(...)`, `info`, `ocsp_response`, `client_hello`, `group()`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from pellucid.compat.alerts import send_alerts as send_alerts
 from pellucid.compat.ciphers import scheme_names
 from pellucid.compat.context import Overrides
 from pellucid.compat.lowlevel import LowLevel
+from pellucid.compat.objects import Beyond, SSLObject, SSLSocket
 from pellucid.errors import Reason, UsageError
 
 HAS_PSK = HAS_PSK_TLS13 = HAS_PHA = True
 _MISSING = object()
-_replaced: dict[str, Any] = {}
+_replaced: dict[tuple[type, str], Any] = {}
 
 
 class SSLContext(Overrides, _standard.SSLContext):  # type: ignore[misc]  # get_ciphers: a wider dict
@@ -39,6 +41,9 @@ class SSLContext(Overrides, _standard.SSLContext):  # type: ignore[misc]  # get_
     >>> isinstance(context, _standard.SSLContext), context.check_hostname
     (True, True)
     """
+
+    sslsocket_class = SSLSocket
+    sslobject_class = SSLObject
 
 
 def create_default_context(
@@ -100,20 +105,29 @@ def install() -> None:
     if _replaced:
         return
     for name, value in vars(Overrides).items():
-        if name.startswith("__") or name == "use_identity":
-            continue
-        _replaced[name] = vars(_standard.SSLContext).get(name, _MISSING)
-        setattr(_standard.SSLContext, name, value)
+        if not name.startswith("__"):
+            _replace(_standard.SSLContext, name, value)
+    for kind in (_standard.SSLSocket, _standard.SSLObject):
+        for name, value in vars(Beyond).items():
+            if not name.startswith("_") and not hasattr(kind, name):
+                _replace(kind, name, value)
+    send_alerts()
+
+
+def _replace(owner: type, name: str, value: Any) -> None:
+    _replaced[owner, name] = vars(owner).get(name, _MISSING)
+    setattr(owner, name, value)
 
 
 def uninstall() -> None:
-    """Give the standard `ssl.SSLContext` its own methods back."""
+    """Give the standard classes their own methods back."""
+    send_alerts(False)
     while _replaced:
-        name, value = _replaced.popitem()
+        (owner, name), value = _replaced.popitem()
         if value is _MISSING:
-            delattr(_standard.SSLContext, name)
+            delattr(owner, name)
         else:
-            setattr(_standard.SSLContext, name, value)
+            setattr(owner, name, value)
 
 
 @contextlib.contextmanager
@@ -139,5 +153,5 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [  # the standard names too, which `__getattr__` finds
     *(name for name in dir(_standard) if name[0] != "_"),
-    *("SSLSession", "details", "get_sigalgs", "install", "installed", "uninstall"),
+    *("SSLSession", "details", "get_sigalgs", "install", "installed", "send_alerts", "uninstall"),
 ]
