@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 #: From the sender's side ("client", "server"), the number of its record, from 1, and the record: what is
 #: carried in its place; None cuts the line.
@@ -64,6 +64,14 @@ class Pace:
 PACES = ("at once", "slowly", "by hand")
 
 
+class Waiting(NamedTuple):
+    """A record that waits: whose it is, its size in bytes, and the how many-th it is to wait, from 1."""
+
+    sender: str
+    size: int
+    number: int
+
+
 class Line:
     """A relay between a client and a server.
 
@@ -73,7 +81,7 @@ class Line:
         told: called when a record begins to wait, and when it has passed.
 
     Attributes:
-        waiting: (sender, size in bytes) of the record that waits; None if there is none.
+        waiting: the record that waits; None if there is none.
         error: why the server could not be reached.
     """
 
@@ -81,7 +89,8 @@ class Line:
         self, pace: Pace, tamper: Tamper | None = None, told: Callable[[], None] = lambda: None
     ) -> None:
         self.pace = pace
-        self.waiting: tuple[str, int] | None = None
+        self.waiting: Waiting | None = None
+        self._waited = 0
         self.error: OSError | None = None
         self._tamper = tamper
         self._told = told
@@ -144,7 +153,8 @@ class Line:
         """A record's turn. ChangeCipherSpec goes with what follows it: it says nothing by itself."""
         if record[0] == _CHANGE_CIPHER_SPEC:
             return
-        self.waiting = (sender, len(record))
+        self._waited += 1
+        self.waiting = Waiting(sender, len(record), self._waited)
         self._told()
         try:
             await self.pace.turn()

@@ -16,6 +16,7 @@ from typing import Any
 from pellucid.glass.failure import explain
 from pellucid.glass.page import document
 from pellucid.glass.trace import Trace
+from pellucid.live.line import Waiting
 
 KEPT = 24
 """Scenes that are remembered; the oldest is forgotten first."""
@@ -31,8 +32,8 @@ class Scene:
         title: what it is about.
         client, server: its traces, as far as they are at hand; they may still grow.
         state: "running", "complete" or "failed".
-        waiting: (sender, size) of a record that waits on the line, or None.
-        by_hand: whether it waits for the reader.
+        waiting: finds the record that waits on the line, or None.
+        pace: when its records pass, one of `pellucid.live.line.PACES`; "" where nobody holds them.
         error: what went wrong outside of TLS.
         key: finds the server's private key, for "what if it leaks"; None where it is not ours.
         detail: a line more, for a list: the visitor's address.
@@ -43,8 +44,8 @@ class Scene:
     client: Trace | None = None
     server: Trace | None = None
     state: str = "running"
-    waiting: Callable[[], tuple[str, int] | None] = lambda: None
-    by_hand: bool = False
+    waiting: Callable[[], Waiting | None] = lambda: None
+    pace: str = ""
     error: BaseException | None = None
     key: Callable[[], Any] = lambda: None
     detail: str = ""
@@ -59,14 +60,14 @@ class Scene:
             "detail": self.detail,
             "at": self.at,
             "state": self.state,
-            "by_hand": self.by_hand,
+            "pace": self.pace,
             "waiting": None,
             "document": document(*seen, title=self.title, key=self.key()) if seen else None,
             "error": explain(self.error)._asdict() if self.error is not None else None,
         }
         waiting = self.waiting()
         if waiting is not None and self.state == "running":
-            told["waiting"] = {"sender": waiting[0], "size": waiting[1]}
+            told["waiting"] = waiting._asdict()
         return told
 
 
@@ -83,6 +84,9 @@ class Scenes:
         self._lock = threading.Lock()  # of the scenes and their count
         self._count = 0
         self._new: dict[int, None] = {}
+
+    def __getitem__(self, number: int) -> Scene:
+        return self._scenes[number]
 
     def __len__(self) -> int:
         return len(self._scenes)

@@ -122,7 +122,7 @@ class Site:
             choices.title,
             client=experiment.client,
             server=experiment.server,
-            by_hand=experiment.pace.by_hand,
+            pace=choices.pace,
             key=lambda: experiment.key,
             waiting=lambda: experiment.line.waiting,
         )

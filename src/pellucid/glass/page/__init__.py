@@ -45,7 +45,6 @@ def document(
     lead: str = "",
     key: Any = None,
     secrets: bool = False,
-    data: bool = True,
     **more: Any,
 ) -> dict[str, Any]:
     """All views of a connection as one JSON object: what the page draws.
@@ -57,13 +56,9 @@ def document(
         lead: a sentence under it.
         key: the server's private key, for "what if it leaks".
         secrets: show keys whole, instead of their first bytes.
-        data: show application data.
         more: what the page opens with: `tab` (a view's name), `select` (a crossing's id).
     """
-    told = {
-        name: to_json(view.build(trace, other, key), secrets=secrets, data=data)
-        for name, view in VIEWS.items()
-    }
+    told = {name: to_json(view.build(trace, other, key), secrets=secrets) for name, view in VIEWS.items()}
     for chain in told["trust"]["chains"]:
         for certificate in chain["certificates"]:
             certificate.pop("der", None)  # the bytes view has it

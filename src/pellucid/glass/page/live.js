@@ -98,9 +98,9 @@ const Live = (() => {
       h("span", { "aria-hidden": "true" }, `${sign[scene.state]} `), h("span", { class: "sr" }, `${scene.state}: `), scene.label, scene.detail ? h("small", {}, ` ${scene.detail}`) : null));
 
   const waiting = (scene) => {
-    if (!scene || !scene.waiting || !scene.by_hand) return null;
+    if (!scene || !scene.waiting || scene.pace !== "by hand") return null;
     const press = (path) => () => post(path, { number: scene.number }).catch(() => {});
-    return h("div", { class: "waiting" },
+    return h("div", { class: "waiting", "data-number": scene.waiting.number },
       h("p", {}, "A record of ", bytesText(scene.waiting.size), " from the ", h("b", { class: scene.waiting.sender }, scene.waiting.sender), " waits on the wire."),
       h("button", { type: "button", id: "step", class: "primary", onclick: press("step") }, "Let it pass"),
       h("button", { type: "button", onclick: press("release") }, "Let all pass"),
@@ -117,7 +117,7 @@ const Live = (() => {
     if (!scene) return;
     const fresh = drawn !== scene.number;
     if (scene.document) {
-      Page.render(scene.document, { fresh, follow: following, running: scene.state === "running" });
+      Page.render(scene.document, { fresh, follow: following, running: scene.state === "running", slow: scene.pace === "slowly" || scene.pace === "by hand" });
       drawn = scene.number;
     }
     if (scene.error) {
@@ -129,7 +129,8 @@ const Live = (() => {
   };
 
   const start = () => {
-    place().append(h("div", { id: "controls" }), h("nav", { "aria-label": "Connections seen" }, h("ol", { id: "scenes", class: "scenes" })), h("div", { id: "waiting" }));
+    place().append(h("div", { id: "controls" }), h("nav", { "aria-label": "Connections seen" }, h("ol", { id: "scenes", class: "scenes" })), h("div", { id: "waiting" }),
+      h("p", { id: "lost", role: "status", class: "bad" }));
     const events = new EventSource("events");
     events.addEventListener("form", (event) => {
       form = JSON.parse(event.data);
@@ -147,8 +148,9 @@ const Live = (() => {
       if (!known && following) chosen = scene.number;
       update();
     });
-    events.onopen = () => { document.documentElement.dataset.live = "open"; };
-    events.onerror = () => { document.documentElement.dataset.live = "lost"; };
+    const lost = document.getElementById("lost");
+    events.onopen = () => { lost.textContent = ""; };
+    events.onerror = () => { lost.textContent = "pellucid does not answer any more. What was seen stays here."; };
   };
 
   return { start };

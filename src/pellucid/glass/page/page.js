@@ -98,8 +98,8 @@ const Page = (() => {
   // -- what others call -----------------------------------------------------------------------------------
 
   // Show a document. `fresh`: it is another connection than the one before.
-  // `follow`: go along with what is new; `running`: more will come.
-  const render = (doc, { fresh = true, follow = false, running = false } = {}) => {
+  // `follow`: go along with what is new; `running`: more will come; `slow`: at a human pace.
+  const render = (doc, { fresh = true, follow = false, running = false, slow = false } = {}) => {
     root = document.getElementById("page");
     if (fresh || !state.doc) {
       root.replaceChildren(...frame());
@@ -120,7 +120,7 @@ const Page = (() => {
     }
     if (!state.selected && doc.select) choose(doc.select);
     show(fresh && doc.tab ? doc.tab : state.tab);
-    if (follow && running && !state.byHand) toTheEnd();
+    if (follow && running && slow && !state.byHand) toTheEnd();
   };
 
   // -- theme and paper --------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ const Panels = (() => {
 
   const stepItem = (item, context) => {
     if ("sender" in item) {
-      const name = h(item.id ? "button" : "span", { class: `sent ${item.bad ? "bad" : item.sealed ? "sealed" : "clear"}`, type: item.id ? "button" : null,
-        onclick: item.id ? () => context.select(item.id) : null }, item.name);
-      const way = item.sender === "client" ? [name, h("span", { class: "way", "aria-label": "to the server" }, " ⟶")]
-        : [h("span", { class: "way", "aria-label": "to the client" }, "⟵ "), name];
-      return h("details", { class: "item" }, h("summary", {}, way, h("small", {}, ` ${bytesText(item.size)}, ${item.sealed ? "encrypted" : "in clear"}`)), entries(item.entries));
+      const name = h("b", { class: `sent ${item.bad ? "bad" : item.sealed ? "sealed" : "clear"}` }, item.name);
+      const way = item.sender === "client" ? [name, h("span", { class: "way", role: "img", "aria-label": "to the server" }, " ⟶")]
+        : [h("span", { class: "way", role: "img", "aria-label": "to the client" }, "⟵ "), name];
+      return h("details", { class: "item" },
+        h("summary", {}, way, h("small", {}, ` ${bytesText(item.size)}, ${item.sealed ? "encrypted" : "in clear"}`)),
+        entries(item.entries),
+        item.id ? h("p", { class: "entries" }, h("button", { type: "button", class: "link", onclick: () => context.select(item.id) }, "all its bytes")) : null);
     }
     const marks = item.entries.filter((entry) => entry.value && typeof entry.value === "object" && "passed" in entry.value);
     const rest = item.entries.filter((entry) => !marks.includes(entry));
