@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Any]:
-    """Playwright itself. It keeps a loop running in this thread, so no test of another module may share it."""
+    """Playwright itself. Its loop runs in this thread: tests of another module must not meet it."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not Path(CHROMIUM).exists():
         pytest.skip("chromium is not installed")
