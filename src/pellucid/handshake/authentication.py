@@ -70,9 +70,13 @@ def verifiable(identity: Identity, schemes: tuple[int, ...]) -> bool:
 
 def relies_on_sha1(identity: Identity, schemes: tuple[int, ...]) -> bool:
     """Whether its chain is signed with SHA-1 and the client did not ask for that (RFC 8446 4.4.2.2)."""
-    return any(
-        each and _SHA1.issuperset(each) and not set(each) & set(schemes) for each in needed_schemes(identity)
-    )
+    old = identity.cache.get("signed with SHA-1")
+    if old is None:
+        needed = needed_schemes(identity)
+        old = identity.cache["signed with SHA-1"] = [
+            each for each in needed if each and _SHA1.issuperset(each)
+        ]
+    return bool(old) and not all(set(each) & set(schemes) for each in old)
 
 
 def needed_schemes(identity: Identity) -> Any:

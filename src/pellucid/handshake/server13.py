@@ -488,7 +488,8 @@ def server_identity(
     """By name first, then by whom the client trusts and what it can verify (RFC 8446 section 4.4.2.2)."""
     if len(config.identities) == 1:
         only = config.identities[0]
-        return only if raw_key or only.chain else None
+        shows = raw_key or (only.chain and not relies_on_sha1(only, schemes))
+        return only if shows else None
     from pellucid.trust.identity import choose
     from pellucid.trust.peer import issued_by
 
