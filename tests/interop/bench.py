@@ -67,6 +67,7 @@ class Setup:
     early_data: bytes = b""  # client: sent in the resumed connection; server: allowed when not empty
     psk: bytes = b""
     psk_identity: str = "pellucid"
+    without: frozenset[str] = frozenset()  # what our side does without: see Peer.lacks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -330,6 +331,9 @@ class Peer:
     asks_each_time: ClassVar[bool] = (
         True  # its client sends its payload over every one of several connections
     )
+    # What our default has and this stack cannot live with: "ems" (RFC 7627), "ml-dsa" (unknown schemes); and
+    # features that it lacks although it has all that they need.
+    lacks: ClassVar[frozenset[str]] = frozenset()
     needs_door: ClassVar[bool] = False  # its server binds every address
 
     def version(self) -> str | None:

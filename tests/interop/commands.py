@@ -70,7 +70,17 @@ class OpenSSL(Peer):
     library = "OpenSSL 3.0 (command)"
     _both = (
         frozenset(
-            {"1.2", "1.3", "client-auth", "resumption-1.2", "resumption-1.3", "hrr", "alpn", "early-data"}
+            {
+                "1.2",
+                "1.3",
+                "client-auth",
+                "resumption-1.2",
+                "resumption-1.3",
+                "session-id",
+                "hrr",
+                "alpn",
+                "early-data",
+            }
         )
         | SUITES13
         | SUITES12
@@ -206,7 +216,17 @@ class GnuTLS(Peer):
     needs_door = True
     _both = (
         frozenset(
-            {"1.2", "1.3", "client-auth", "resumption-1.2", "resumption-1.3", "hrr", "alpn", "early-data"}
+            {
+                "1.2",
+                "1.3",
+                "client-auth",
+                "resumption-1.2",
+                "resumption-1.3",
+                "session-id",
+                "hrr",
+                "alpn",
+                "early-data",
+            }
         )
         | SUITES13
         | SUITES12
@@ -328,16 +348,16 @@ class NSS(Peer):
     asks = "http"
     needs_door = True
     _both = (
-        frozenset({"1.2", "1.3", "client-auth", "resumption-1.2", "resumption-1.3", "hrr"})
+        frozenset({"1.2", "1.3", "client-auth", "resumption-1.2", "resumption-1.3", "session-id", "hrr"})
         | SUITES13
         | SUITES12
         | STATIC_RSA
         | CURVES
         | KEYS
-        | {"psk-1.3", "TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"}
+        | {"TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"}
     )
-    server = _both
-    client = _both
+    server = _both  # selfserv takes -z, and answers NSS's own client with its certificate all the same
+    client = _both | {"psk-1.3"}
     _groups = {"secp256r1": "P256", "secp384r1": "P384", "secp521r1": "P521", "x25519": "x25519"}
 
     def version(self) -> str | None:

@@ -26,7 +26,10 @@ class Feature:
     def within(self, peer: Peer, role: Role) -> bool:
         """Whether the peer says that it can take the other side while pellucid is the `role`."""
         can = peer.server if role == "client" else peer.client
-        return bool(can) and self.needs <= can
+        return bool(can) and self.needs <= can and str(self) not in peer.lacks
+
+    def __str__(self) -> str:
+        return f"{self.section}: {self.name}"
 
 
 def _versions() -> Iterator[Feature]:
@@ -49,6 +52,11 @@ def _versions() -> Iterator[Feature]:
         if version == "1.2":
             psk = dataclasses.replace(psk, suites=("TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256",))
         yield Feature(section, "external PSK", psk, frozenset({f"psk-{version}"}))
+
+
+def _only12() -> Iterator[Feature]:
+    ids = Setup(version="1.2", times=2, without=frozenset({"tickets"}))
+    yield Feature("TLS 1.2", "resumption by session id", ids, frozenset({"session-id"}))
 
 
 def _only13() -> Iterator[Feature]:
@@ -99,6 +107,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("Defaults", "nothing set on either side", Setup(), frozenset({"ecdsa"}), size=100_000),
     *_versions(),
     *_only13(),
+    *_only12(),
     *_suites(),
     *_groups(),
 )

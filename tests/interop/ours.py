@@ -11,9 +11,11 @@ from typing import Any
 
 import pellucid
 from pellucid import ClientConfig, Identity, Policy, PreSharedKey, ReplayMemory, Secret, ServerConfig, Trust
+from pellucid.config import DEFAULT_SCHEMES
 from pellucid.events import KeysUpdated
 from pellucid.legacy import old_peers_policy
-from pellucid.wire.codepoints import CipherSuite, NamedGroup
+from pellucid.resumption.tickets import SessionStore
+from pellucid.wire.codepoints import CipherSuite, NamedGroup, SignatureScheme
 
 from .bench import Certificates, Reply, Setup
 
@@ -23,7 +25,7 @@ VERSIONS = {"1.2": 0x0303, "1.3": 0x0304}
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n"
 
 
-def policy(setup: Setup, *, retry: bool = False) -> Policy:
+def policy(setup: Setup) -> Policy:
     """What the set-up names and nothing else; the museum's door is opened only if a suite lies behind it."""
     changes: dict[str, Any] = {}
     if setup.version:
@@ -31,6 +33,11 @@ def policy(setup: Setup, *, retry: bool = False) -> Policy:
     if setup.groups:
         changes["groups"] = tuple(getattr(NamedGroup, name) for name in setup.groups)
         changes["key_shares"] = changes["groups"][:1]
+    if "ems" in setup.without:
+        changes["require_extended_master_secret"] = False
+    if "ml-dsa" in setup.without:
+        schemes = (one for one in DEFAULT_SCHEMES if not SignatureScheme.name_of(one).startswith("mldsa"))
+        changes["signature_schemes"] = tuple(schemes)
     museum = False
     if setup.suites:
         changes["cipher_suites"] = tuple(getattr(CipherSuite, name) for name in setup.suites)
@@ -49,6 +56,7 @@ def client_config(setup: Setup, certificates: Certificates, **more: Any) -> Clie
     if setup.client_key:
         settings["identities"] = (_identity(certificates, f"client-{setup.client_key}"),)
     settings["early_data"] = bool(setup.early_data)
+    settings["session_tickets"] = "tickets" not in setup.without
     return ClientConfig(**(settings | more))
 
 
@@ -59,6 +67,10 @@ def server_config(setup: Setup, certificates: Certificates, **more: Any) -> Serv
     if setup.client_key:
         settings["client_auth"] = "require"
         settings["client_trust"] = Trust.from_pem(certificates.root.read_bytes())
+    if setup.version == "1.2" and setup.times > 1:
+        # Who asks for no ticket is given a session id.
+        settings["session_cache"] = SessionStore(single_use=False)
+        settings["session_ticket_12"] = "tickets" not in setup.without
     if setup.early_data:
         settings |= {"max_early_data": 16384, "replay_guard": ReplayMemory(started_at=time.time() - 3600)}
     return ServerConfig(**(settings | more))

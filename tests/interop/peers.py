@@ -40,7 +40,7 @@ from .commands import NSS, Botan, GnuTLS, OpenSSL, openssl_name, read_on, tool_v
 
 VENV = INSTALLED / "venv" / "bin"
 BOTH = frozenset({"1.2", "1.3"})
-RESUMES = frozenset({"resumption-1.2", "resumption-1.3"})
+RESUMES = frozenset({"resumption-1.2", "resumption-1.3", "session-id"})
 CBC = frozenset({"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "TLS_RSA_WITH_AES_128_CBC_SHA"})
 
 
@@ -190,9 +190,10 @@ class Rustls(PythonSSL):
     name = "rtls"
     library = "rustls"
     module = "rtls"
-    _both = BOTH | SUITES13 | SUITES12 | (CURVES - {"secp521r1"}) | HYBRID | KEYS | RESUMES
-    server = _both | {"client-auth", "alpn", "ed25519"}
-    client = server | {"hrr"}
+    # Of what rustls can do, rtls gives no session to resume, and its server asks for no client certificate.
+    _both = BOTH | SUITES13 | SUITES12 | (CURVES - {"secp521r1"}) | HYBRID | KEYS
+    server = _both | {"alpn", "ed25519"}
+    client = server | {"client-auth", "hrr"}
 
 
 class Go(Program):
@@ -202,7 +203,7 @@ class Go(Program):
     library = "Go crypto/tls"
     _hybrids = HYBRID | {"SecP256r1MLKEM768", "SecP384r1MLKEM1024"}
     _both = BOTH | SUITES13 | SUITES12 | CURVES | _hybrids | KEYS | RESUMES
-    server = _both | {"client-auth", "alpn", "ed25519", "hrr"}
+    server = _both - {"session-id"} | {"client-auth", "alpn", "ed25519", "hrr"}
     client = server
 
     def version(self) -> str | None:
@@ -223,6 +224,7 @@ class JSSE(Program):
     library = "Java JSSE"
     provider: ClassVar[tuple[str, ...]] = ()
     path: ClassVar[str] = ""
+    always: ClassVar[tuple[str, ...]] = ()  # groups that it is given beside those that are asked for
     _both = BOTH | SUITES13 | SUITES12 | CURVES | KEYS | RESUMES | STATIC_RSA | CBC
     server = _both | {"client-auth", "alpn", "hrr"}
     client = _both | {"client-auth", "alpn", "hrr"}
@@ -245,7 +247,8 @@ class JSSE(Program):
         return [*words, *(f"provider={name}" for name in self.provider)]
 
     def line(self, setup: Setup) -> list[str]:
-        groups = [f"-Djdk.tls.namedGroups={','.join(setup.groups)}"] if setup.groups else []
+        named = (*setup.groups, *self.always)
+        groups = [f"-Djdk.tls.namedGroups={','.join(named)}"] if setup.groups else []
         # Static RSA is switched off in the JDK's own security file.
         quiet = f"-Djava.util.logging.config.file={PROGRAMS / 'java.logging'}"
         return [
@@ -263,6 +266,8 @@ class BouncyCastle(JSSE):
     name = "bouncycastle"
     library = "BouncyCastle"
     provider = ("bc",)
+    # It verifies no ECDSA signature, not even our root's, on a curve that is not among its groups.
+    always = ("secp256r1",)
     # Version 1.72 neither sends nor takes TLS 1.3 tickets.
     server = JSSE.server - {"resumption-1.3"}
     client = JSSE.client - {"resumption-1.3"}
@@ -281,8 +286,8 @@ class Node(Program):
     name = "node"
     library = "OpenSSL 3.0 (Node.js)"
     _both = BOTH | SUITES13 | SUITES12 | STATIC_RSA | CURVES | KEYS | RESUMES
-    server = _both | {"client-auth", "alpn", "ed25519", "psk-1.2"}
-    client = server
+    client = _both | {"client-auth", "alpn", "ed25519", "psk-1.2"}
+    server = client - {"session-id"}  # it leaves them to the application
 
     def version(self) -> str | None:
         return tool_version("node", "--version")
@@ -314,7 +319,7 @@ class WolfSSL(Program):
     name = "wolfssl"
     library = "wolfSSL"
     _both = BOTH | SUITES13 | SUITES12 | CURVES | KEYS
-    server = _both | {"client-auth", "alpn", "ed25519", "hrr", "resumption-1.2"}
+    server = _both | {"client-auth", "alpn", "ed25519", "hrr", "resumption-1.2", "session-id"}
     client = _both | {"client-auth", "alpn", "ed25519", "hrr"} | RESUMES
 
     def version(self) -> str | None:
@@ -370,9 +375,14 @@ class Erlang(Program):
 
     name = "erlang"
     library = "Erlang/OTP ssl"
-    _both = BOTH | SUITES13 | SUITES12 | CURVES | KEYS | RESUMES
-    server = _both | {"client-auth", "alpn", "hrr"}
-    client = _both | {"client-auth", "alpn", "hrr"}
+    # Version 25 has no extended master secret. Its server encodes a ClientHello again to check a binder, and
+    # breaks (function_clause in ssl_cipher:hash_algorithm) when a signature scheme in it is unknown to it.
+    # Its first ClientHello names no psk_key_exchange_modes, so that we send it no TLS 1.3 tickets (RFC 8446
+    # section 4.2.9); OpenSSL sends them regardless.
+    lacks = frozenset({"ems", "ml-dsa", "Groups, TLS 1.2: x25519"})
+    server = BOTH | SUITES13 | SUITES12 | CURVES | KEYS | RESUMES | {"client-auth", "alpn", "hrr"}
+    # It offers no session of TLS 1.2 again, to `openssl s_server` neither.
+    client = server - RESUMES
 
     def version(self) -> str | None:
         if shutil.which("escript") is None:

@@ -24,8 +24,8 @@ options(Want) ->
     [{versions, Versions}, {cacertfile, maps:get("ca", Want)}, {mode, binary}, {active, false}]
         ++ [{certfile, V} || {"cert", V} <- maps:to_list(Want)]
         ++ [{keyfile, V} || {"key", V} <- maps:to_list(Want)]
-        ++ [{supported_groups, [list_to_atom(G) || G <- string:split(V, ",", all)]}
-            || {"groups", V} <- maps:to_list(Want)].
+        ++ [{case Versions of ['tlsv1.2'] -> eccs; _ -> supported_groups end,
+             [list_to_atom(G) || G <- string:split(V, ",", all)]} || {"groups", V} <- maps:to_list(Want)].
 
 protocols(Want) -> [list_to_binary(P) || P <- string:split(maps:get("alpn", Want, ""), ",", all), P =/= ""].
 
@@ -78,7 +78,10 @@ client(Want) ->
     ok = io:setopts(standard_io, [binary, {encoding, latin1}]),
     Payload = read_all([]),
     Alpn = case protocols(Want) of [] -> []; List -> [{alpn_advertised_protocols, List}] end,
-    Tickets = case maps:get("version", Want, "") of "1.2" -> []; _ -> [{session_tickets, auto}] end,
+    Tickets = case maps:get("version", Want, "") of
+        "1.2" -> [{reuse_sessions, save}];
+        _ -> [{session_tickets, auto}]
+    end,
     Options = [{verify, verify_peer}, {server_name_indication, "localhost"} | options(Want)] ++ Alpn ++ Tickets,
     [visit(Want, Options, Payload) || _ <- lists:seq(1, list_to_integer(maps:get("times", Want, "1")))],
     init:stop().

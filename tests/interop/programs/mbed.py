@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from mbedtls import pk, tls, x509
@@ -43,18 +44,71 @@ def configuration(want: dict[str, str], *, server: bool) -> Any:
     )
 
 
-def report(connection: Any, file: Any) -> None:
-    alpn = connection.negotiated_protocol() or ""
-    print(f"report version=TLSv1.2 suite={connection.cipher()} alpn={alpn}", file=file, flush=True)
+class Wire:
+    """One connection over mbedTLS's buffers: python-mbedtls's own socket loses count of records."""
 
+    def __init__(self, buffer: Any, plain: socket.socket) -> None:
+        self.buffer = buffer
+        self.plain = plain
+        self.stream = plain.makefile("rb")
 
-def handshake(connection: Any) -> None:
-    while True:
+    def flush(self) -> None:
+        while waiting := self.buffer.peek_outgoing(65536):
+            self.plain.sendall(waiting)
+            self.buffer.consume_outgoing(len(waiting))
+
+    def until(self, step: Callable[[], Any]) -> Any:
+        """Repeat `step` until it wants no more from the network."""
+        while True:
+            try:
+                return step()
+            except tls.WantWriteError:
+                pass
+            except tls.WantReadError:
+                self.flush()
+                if not self.more():
+                    raise EOFError("the peer closed too early")
+            finally:
+                self.flush()
+
+    def more(self) -> bool:
+        """Take in one record, for the buffer loses what stands behind it; false at the network's end."""
+        record = self.stream.read(5)
+        record += self.stream.read(int.from_bytes(record[3:]))
+        if record:
+            self.buffer.receive_from_network(record)
+        return bool(record)
+
+    def handshake(self) -> None:
+        while self.buffer._handshake_state is not tls.HandshakeStep.HANDSHAKE_OVER:
+            self.until(self.buffer.do_handshake)
+
+    def send(self, data: bytes) -> None:
+        for at in range(0, len(data), 4096):
+            self.buffer.write(data[at : at + 4096])
+            self.flush()
+
+    def receive(self) -> bytes:
+        """The next data; b"" at the end. An empty buffer and a close_notify read alike: as nothing."""
         try:
-            connection.do_handshake()
-            return
-        except (tls.WantReadError, tls.WantWriteError):
-            continue
+            while not (data := self.until(lambda: self.buffer.read(CHUNK))):
+                if not self.more():
+                    break
+        except TLSError as error:
+            if "0x7880" in str(error):  # MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
+                return b""
+            raise
+        return bytes(data)
+
+    def report(self, file: Any) -> None:
+        alpn = self.buffer.negotiated_protocol() or ""
+        print(f"report version=TLSv1.2 suite={self.buffer.cipher()} alpn={alpn}", file=file, flush=True)
+
+    def close(self) -> None:
+        with contextlib.suppress(TLSError, OSError):
+            self.buffer.shutdown()
+            self.flush()
+        self.plain.close()
 
 
 def serve(want: dict[str, str]) -> None:
@@ -63,40 +117,36 @@ def serve(want: dict[str, str]) -> None:
         print(f"port={listener.getsockname()[1]}", flush=True)
         while True:
             plain, _ = listener.accept()
-            connection = context.wrap_socket(plain)
+            wire = Wire(context.wrap_buffers(), plain)
             try:
-                handshake(connection)
-                report(connection, sys.stdout)
-                while data := connection.recv(CHUNK):
-                    connection.sendall(data)
-            except (TLSError, OSError) as error:
+                wire.handshake()
+                wire.report(sys.stdout)
+                while data := wire.receive():
+                    wire.send(data)
+            except (TLSError, OSError, EOFError) as error:
                 print(f"connection: {error!r}", file=sys.stderr, flush=True)
-            with contextlib.suppress(Exception):
-                connection.close()
+            wire.close()
 
 
 def visit(want: dict[str, str]) -> None:
     payload = sys.stdin.buffer.read()
     context = tls.ClientContext(configuration(want, server=False))
     plain = socket.create_connection(("127.0.0.1", int(want["port"])))
-    connection = context.wrap_socket(plain, server_hostname="localhost")
-    handshake(connection)
+    wire = Wire(context.wrap_buffers("localhost"), plain)
+    wire.handshake()
     for at in range(0, len(payload), CHUNK):
         part = payload[at : at + CHUNK]
-        connection.sendall(part)
+        wire.send(part)
         left = len(part)
         while left:
-            try:
-                data = connection.recv(left)
-            except (tls.WantReadError, tls.WantWriteError):
-                continue
+            data = wire.receive()
             if not data:
                 raise SystemExit("the server closed too early")
             sys.stdout.buffer.write(data)
             left -= len(data)
-    report(connection, sys.stderr)
+    wire.report(sys.stderr)
     sys.stdout.flush()
-    connection.close()
+    wire.close()
 
 
 def main() -> None:
