@@ -10,6 +10,7 @@ import states
 from rich.console import Console
 from rich.text import Text
 
+import examples
 from pellucid.cli.demo import story
 from pellucid.cli.terminal import STYLES
 from pellucid.glass import ladder
@@ -32,4 +33,5 @@ if __name__ == "__main__":
     PICTURES.mkdir(exist_ok=True)
     demo()
     states.draw()
+    examples.draw()
     failures.draw()

@@ -8,6 +8,8 @@ import pytest
 
 from pellucid import Policy, legacy
 from pellucid.errors import Reason
+from pellucid.handshake.client13 import agree_on_size
+from pellucid.handshake.context import Handshake
 from pellucid.lab import Conversation, Tap, extensions
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert
@@ -62,12 +64,28 @@ def test_a_longer_record_is_an_overflow(version: str) -> None:
             assert len(found.data("server")) == 333
 
 
-def test_the_servers_handshake_is_held_to_it_too() -> None:
+def test_the_servers_handshake_is_held_to_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that agrees to the limit and then sends its certificate in one long record."""
-    fault = extensions(EncryptedExtensions, {X.record_size_limit: ext.RecordSizeLimit(16385).encode()})
-    policy = TLS13.replace(record_size_limit=64)
-    found = talk(client(policy=policy), server(fault, policy=TLS13))
+
+    def forget(h: Handshake, limit: int, *, tls13: bool) -> None:
+        if h.conn.client:
+            agree_on_size(h, limit, tls13=tls13)
+
+    monkeypatch.setattr("pellucid.handshake.client13.agree_on_size", forget)
+    found = talk(client(policy=TLS13.replace(record_size_limit=64)), server(policy=TLS13))
     refused(found, "client", Reason.RECORD_OVERFLOW, Alert.record_overflow, readable=False)
+
+
+@pytest.mark.parametrize("version", list(POLICIES))
+def test_a_server_without_a_limit_of_its_own_respects_the_clients(version: str) -> None:
+    """RFC 8449 section 4: endpoints should advertise the extension even if they have no need for it."""
+    taps = (Tap(), Tap())
+    found = both(POLICIES[version], taps, {"record_size_limit": 100}, {})
+    assert found.server.info.record_size_limit == 100
+    assert found.client.info.record_size_limit == 16384
+    found.server.send_data(bytes(1000))
+    found.go_on()
+    assert len(found.data("client")) == 1000
 
 
 def test_padding_stays_within_the_peers_limit() -> None:

@@ -12,32 +12,50 @@ from typing import Any
 import click
 
 from pellucid.cli import exits, problems
+from pellucid.cli.after import after_handshake
 from pellucid.cli.options import (
+    AfterFlags,
     IdentityFlags,
     NameFlags,
     NegotiationFlags,
     NetworkFlags,
+    OfferFlags,
     OutputFlags,
     PictureFlags,
+    PskFlags,
     RecordFlags,
+    SessionFlags,
     TrustFlags,
+    after_options,
     identity_options,
     name_options,
     negotiation_options,
     network_options,
+    offer_options,
     output_options,
     picture_options,
+    psk_options,
     record_options,
+    session_options,
     trust_options,
 )
 from pellucid.cli.pictures import Pictures
-from pellucid.cli.settings import alpn_of, identity_of, policy_of, target, trust_of
+from pellucid.cli.sessions import SessionFile
+from pellucid.cli.settings import (
+    alpn_of,
+    identities_of,
+    policy_of,
+    psks_of,
+    target,
+    trust_of,
+    trusted_keys_of,
+)
 from pellucid.cli.terminal import Terminal, columns, table
 from pellucid.config import ClientConfig
+from pellucid.connection import ClientConnection
 from pellucid.errors import TLSError
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
-from pellucid.io.endpoints import wrap_client
 from pellucid.io.sockets import TLSSocket
 from pellucid.keylog import KeyLog
 
@@ -48,8 +66,12 @@ from pellucid.keylog import KeyLog
 @click.option("-Q", "--handshake-only", is_flag=True, help="End after the handshake.")
 @trust_options
 @identity_options
+@psk_options
 @name_options
 @negotiation_options
+@offer_options
+@session_options
+@after_options
 @network_options
 @record_options
 @picture_options
@@ -60,8 +82,12 @@ def connect(
     handshake_only: bool,
     trust: TrustFlags,
     identity: IdentityFlags,
+    shared_key: PskFlags,
     names: NameFlags,
     negotiation: NegotiationFlags,
+    offer: OfferFlags,
+    resume: SessionFlags,
+    after: AfterFlags,
     network: NetworkFlags,
     keep: RecordFlags,
     draw: PictureFlags,
@@ -74,14 +100,23 @@ def connect(
     terminal = output.terminal()
     address = target(host, 443)
     trace = Trace()
-    ours = identity_of(identity)
+    session = SessionFile(resume)
+    keys = trusted_keys_of(identity)
     config = ClientConfig(
-        policy=policy_of(negotiation),
+        policy=policy_of(negotiation, offer),
         trust=trust_of(trust),
-        identities=(ours,) if ours else (),
+        identities=identities_of(identity),
+        psks=psks_of(shared_key),
         alpn=alpn_of(negotiation) or (("http/1.1",) if path else ()),
         send_server_name=not names.no_sni,
         verify_name=names.verify_name,
+        sessions=session.offered,
+        early_data=bool(session.early),
+        tickets=None if resume.tickets is None else (resume.tickets, min(resume.tickets, 1)),
+        post_handshake_auth=offer.post_handshake_auth,
+        trusted_public_keys=keys,
+        server_certificate_types=(2,) if keys else (0,),
+        client_certificate_types=(2,) if identity.raw_key else (0,),
         keylog=KeyLog(keep.keylog) if keep.keylog else None,
         observer=trace,
     )
@@ -91,28 +126,36 @@ def connect(
     tls: TLSSocket | None = None
     try:
         sock = _dial(address, network)
-        tls = wrap_client(sock, names.server_name or address[0], config)
-        with tls:
+        connection = ClientConnection(config, names.server_name or address[0])
+        early = session.offer_early_data(connection)
+        with TLSSocket(sock, connection) as line:
+            line.do_handshake()
+            tls = line
             _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
             _confess(terminal, trace)
+            after_handshake(tls, after, terminal)
+            session.settle_early_data(tls, terminal, sent=early)
             if handshake_only:
-                return exits.OK
-            if path is not None:
-                headers = (
-                    f"GET {path} HTTP/1.1",
-                    f"Host: {address[0]}",
-                    "Connection: close",
-                    "User-Agent: pellucid",
-                )
-                tls.sendall("\r\n".join((*headers, "", "")).encode())
-                _drain(tls, terminal)
+                session.wait(tls)
+            elif path is not None:
+                _get(tls, terminal, path, address[0])
             else:
                 _pass_through(tls, terminal)
     except (TLSError, OSError) as error:
         if tls is None:
             _show(terminal, trace, to_stdout=terminal.as_json or handshake_only)
         return problems.report(error, trace=trace, terminal=terminal, complete=tls is not None)
+    finally:
+        if tls is not None:
+            session.keep(tls)
     return exits.OK
+
+
+def _get(tls: TLSSocket, terminal: Terminal, path: str, host: str) -> None:
+    """A GET for `path`, and the answer."""
+    headers = (f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", "User-Agent: pellucid")
+    tls.sendall("\r\n".join((*headers, "", "")).encode())
+    _drain(tls, terminal)
 
 
 def _dial(address: tuple[str, int], network: NetworkFlags) -> socket.socket:

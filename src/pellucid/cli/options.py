@@ -34,9 +34,63 @@ class TrustFlags:
 class IdentityFlags:
     """Who we are."""
 
-    cert: str | None
-    key: str | None
+    cert: tuple[str, ...]
+    key: tuple[str, ...]
     key_password: str | None
+    ocsp: str | None
+    raw_key: bool
+    trust_key: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PskFlags:
+    """A key that both sides hold already."""
+
+    psk: str | None
+    psk_identity: str
+    psk_context: str | None
+
+
+@dataclass(frozen=True)
+class SessionFlags:
+    """A client's resumption and early data."""
+
+    session: str | None
+    session_in: str | None
+    session_out: str | None
+    early_data: str | None
+    tickets: int | None
+
+
+@dataclass(frozen=True)
+class OfferFlags:
+    """What only a client can say."""
+
+    key_shares: str | None
+    max_fragment: int | None
+    fallback_scsv: bool
+    post_handshake_auth: bool
+
+
+@dataclass(frozen=True)
+class VisitorFlags:
+    """What a server asks of its clients, and gives them."""
+
+    client_auth: str
+    client_ca: tuple[str, ...]
+    tickets: int
+    max_early_data: int
+    stateless_retry: bool
+    require_server_name: bool
+
+
+@dataclass(frozen=True)
+class AfterFlags:
+    """What happens once the handshake is complete."""
+
+    key_update: bool
+    export: str | None
+    export_length: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +115,10 @@ class NegotiationFlags:
     sigalgs: str | None
     alpn: str | None
     policy: str | None
+    compress_certificates: str | None
+    record_size_limit: int | None
+    pad_to: int | None
+    grease: bool
 
 
 @dataclass(frozen=True)
@@ -148,12 +206,125 @@ trust_options = _bundle(
 identity_options = _bundle(
     IdentityFlags,
     "identity",
-    click.option("--cert", metavar="FILE", help="Our certificate chain, PEM."),
-    click.option("--key", metavar="FILE", help="Its private key, PEM.  [default: in the --cert file]"),
+    click.option(
+        "--cert",
+        multiple=True,
+        metavar="FILE",
+        help="Our certificate chain, PEM; repeated, the one is shown that fits the name and the peer.",
+    ),
+    click.option(
+        "--key",
+        multiple=True,
+        metavar="FILE",
+        help="Its private key, PEM, in the same order.  [default: in the --cert file]",
+    ),
     click.option(
         "--key-password",
         metavar="TEXT",
         help="The key's password; env:NAME and file:PATH keep it out of sight.",
+    ),
+    click.option("--ocsp", metavar="FILE", help="An OCSP response to staple to the first --cert, DER."),
+    click.option("--raw-key", is_flag=True, help="Show the bare public key of --key, no certificate."),
+    click.option(
+        "--trust-key",
+        multiple=True,
+        metavar="FILE",
+        help="Believe a peer that shows this bare public key, PEM or DER; may be repeated.",
+    ),
+)
+
+psk_options = _bundle(
+    PskFlags,
+    "shared_key",
+    click.option(
+        "--psk",
+        metavar="HEX",
+        help="A pre-shared key, in hex; env:NAME and file:PATH keep it out of sight.",
+    ),
+    click.option(
+        "--psk-identity",
+        metavar="NAME",
+        default="Client_identity",
+        show_default=True,
+        help="Its name on the wire.",
+    ),
+    click.option(
+        "--psk-context",
+        metavar="TEXT",
+        help="Import it, bound to this context, as both sides must (RFC 9258).",
+    ),
+)
+
+session_options = _bundle(
+    SessionFlags,
+    "resume",
+    click.option(
+        "--session", metavar="FILE", help="Resume the session in FILE, and keep the next one there."
+    ),
+    click.option("--session-in", metavar="FILE", help="Resume the session in FILE."),
+    click.option("--session-out", metavar="FILE", help="Keep a session in FILE; it is as secret as a key."),
+    click.option(
+        "--early-data",
+        metavar="FILE|-",
+        help="Send this beside the ClientHello when the session allows it. Anybody can replay it.",
+    ),
+    click.option("--tickets", type=click.IntRange(0, 255), metavar="N", help="Ask for so many tickets."),
+)
+
+offer_options = _bundle(
+    OfferFlags,
+    "offer",
+    click.option(
+        "--key-shares", metavar="LIST", help="Groups to send a share of at once; others need a retry."
+    ),
+    click.option(
+        "--max-fragment",
+        type=click.Choice(["512", "1024", "2048", "4096"]),
+        callback=lambda ctx, option, text: int(text) if text else None,
+        help="Ask for records of so many bytes at most (RFC 6066).",
+    ),
+    click.option("--fallback-scsv", is_flag=True, help="Say that this is a second try with an old version."),
+    click.option("--post-handshake-auth", is_flag=True, help="Let the server ask for --cert later."),
+)
+
+visitor_options = _bundle(
+    VisitorFlags,
+    "who",
+    click.option(
+        "--client-auth",
+        type=click.Choice(["none", "request", "require", "later"]),
+        default="none",
+        show_default=True,
+        help="Ask for a client certificate; later: after the handshake.",
+    ),
+    click.option("--client-ca", multiple=True, metavar="FILE|DIR", help="Who vouches for clients."),
+    click.option(
+        "--tickets",
+        type=click.IntRange(0, 255),
+        default=2,
+        show_default=True,
+        help="Session tickets for a client, at most.",
+    ),
+    click.option(
+        "--max-early-data",
+        type=click.IntRange(0, 2**32 - 1),
+        default=0,
+        show_default=True,
+        help="Bytes of 0-RTT data to accept. It may be a replay.",
+    ),
+    click.option("--stateless-retry", is_flag=True, help="Keep the state of a retry in its cookie."),
+    click.option("--require-server-name", is_flag=True, help="Refuse who asks for another name, or none."),
+)
+
+after_options = _bundle(
+    AfterFlags,
+    "after",
+    click.option("--key-update", is_flag=True, help="Change the keys at once, and ask the peer to as well."),
+    click.option(
+        "--export", metavar="LABEL", help="Print keying material of this label; whole with --show-secrets."
+    ),
+    click.option(
+        "--export-length", type=click.IntRange(1, 255), default=32, show_default=True, help="Bytes of it."
     ),
 )
 
@@ -179,8 +350,28 @@ negotiation_options = _bundle(
     click.option("--sigalgs", metavar="LIST", help="Signature schemes, best first."),
     click.option("--alpn", metavar="LIST", help="Application protocols, best first."),
     click.option(
-        "--policy", metavar="NAME", help="A named policy: default, modern, museum.  [default: default]"
+        "--policy",
+        metavar="NAME",
+        help="A named policy: default, modern, museum, old-peers.  [default: default]",
     ),
+    click.option(
+        "--compress-certificates",
+        metavar="LIST",
+        help="zlib, brotli, zstd, best first, or none.  [default: zlib]",
+    ),
+    click.option(
+        "--record-size-limit",
+        type=click.IntRange(64, 16384),
+        metavar="BYTES",
+        help="Take no record with more plaintext (RFC 8449).",
+    ),
+    click.option(
+        "--pad-to",
+        type=click.IntRange(1, 16384),
+        metavar="BYTES",
+        help="Pad what we send to multiples of this, to hide its length.",
+    ),
+    click.option("--grease", is_flag=True, help="Send reserved values, and extensions in random order."),
 )
 
 network_options = _bundle(

@@ -3,142 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import threading
-from typing import TYPE_CHECKING
+import time
 
 import click
 
-from pellucid.cli import exits, problems
-from pellucid.cli import www as status
+from pellucid.cli import exits
 from pellucid.cli.live import LivePage, end_on_sigterm, make_site, say_where, wait_for_the_end
 from pellucid.cli.options import (
+    AfterFlags,
     IdentityFlags,
     NegotiationFlags,
     OutputFlags,
     PictureFlags,
+    PskFlags,
     RecordFlags,
+    VisitorFlags,
+    after_options,
     identity_options,
     negotiation_options,
     output_options,
     picture_options,
+    psk_options,
     record_options,
+    visitor_options,
 )
 from pellucid.cli.pictures import Pictures
-from pellucid.cli.settings import alpn_of, identity_of, policy_of, target
-from pellucid.cli.terminal import Terminal, columns, table
+from pellucid.cli.settings import (
+    alpn_of,
+    identities_of,
+    policy_of,
+    psks_of,
+    target,
+    trust_in,
+    trusted_keys_of,
+)
+from pellucid.cli.visitors import Visitors
 from pellucid.config import ServerConfig
-from pellucid.glass.decode import shown_identity
-from pellucid.glass.story import tell
-from pellucid.glass.trace import Trace
+from pellucid.errors import Reason, UsageError
 from pellucid.io.endpoints import Server
-from pellucid.io.sockets import TLSSocket
 from pellucid.keylog import KeyLog
+from pellucid.resumption.tickets import ReplayMemory, SessionStore, TicketKeys
 from pellucid.trust.authority import Authority
 from pellucid.trust.identity import Identity
-from pellucid.trust.verification import Trust
-
-if TYPE_CHECKING:
-    from pellucid.live.scenes import Scenes
-
-
-class Visitors:
-    """Serves each connection and shows it when its handshake is over, or has failed."""
-
-    def __init__(
-        self,
-        terminal: Terminal,
-        keep: RecordFlags,
-        pictures: Pictures,
-        *,
-        www: bool,
-        once: bool,
-        scenes: Scenes | None = None,
-    ) -> None:
-        self.terminal = terminal
-        self.keep = keep
-        self.pictures = pictures
-        self.www = www
-        self.once = once
-        self.scenes = scenes
-        self.finished = threading.Event()
-        self.code = exits.OK  # of the last connection
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._here = threading.local()  # this thread's connection: its trace, and its scene
-        self._identities: tuple[Identity, ...] = ()
-
-    def config(self, base: ServerConfig) -> ServerConfig:
-        """The configuration of one connection, with a trace of its own."""
-        self._here.scene = None
-        self._here.shown = False
-        self._identities = base.identities
-        self._here.trace = Trace() if self.scenes is None else self._live(self.scenes)
-        return base.replace(observer=self._here.trace)
-
-    def _live(self, scenes: Scenes) -> Trace:
-        """A trace that is shown while it grows."""
-        from pellucid.live.experiment import Watched
-
-        trace = Watched(lambda: scenes.tell(scene))
-        scene = scenes.begin(f"visitor {next(self._numbers)}", server=trace)
-        self._here.scene = scene
-        return trace
-
-    def handle(self, tls: TLSSocket) -> None:
-        """Echo, or the page that explains the visitor's handshake."""
-        trace = self._here.trace
-        if self._here.scene is not None:
-            self._here.scene.detail = str(tls.getpeername()[0])
-        self._show(trace)
-        if self.www:
-            status.answer(tls, trace)
-        else:
-            for data in tls:
-                tls.sendall(data)
-        tls.shutdown_write()
-        self._end("complete", exits.OK)
-
-    def failed(self, error: BaseException) -> None:
-        """A connection was refused, or the visitor refused us: what there was of it, and why."""
-        trace = getattr(self._here, "trace", None)
-        if trace is None:
-            return  # the visitor left before anything began
-        complete = self._here.shown
-        if not complete and next(trace.of("record", "message"), None) is not None:
-            self._show(trace)
-        with self._lock:
-            code = problems.report(error, trace=trace, terminal=self.terminal, complete=complete)
-        self._end("failed", code)
-
-    def _end(self, state: str, code: int) -> None:
-        """The connection is over: keep what is to be kept of it."""
-        trace = self._here.trace
-        with self._lock:
-            self.code = code
-            if self.keep.record:
-                with open(self.keep.record, "a", encoding="utf-8") as file:
-                    trace.write(file, secrets=self.terminal.secrets)
-            self.pictures.add(trace)
-        scene = getattr(self._here, "scene", None)
-        if scene is not None and self.scenes is not None:
-            scene.state = state
-            self.scenes.tell(scene)
-        if self.once:
-            self.finished.set()
-
-    def _show(self, trace: Trace) -> None:
-        self._here.shown = True
-        with self._lock:
-            self._draw(trace)
-
-    def _draw(self, trace: Trace) -> None:
-        if self.terminal.quiet and not self.terminal.as_json:
-            return
-        self.terminal.show(trace, key=shown_identity(trace, self._identities))
-        if not self.terminal.as_json and not self.terminal.views:
-            rows = [(row.label, str(row.value)) for row in tell(server=trace).summary]
-            self.terminal.draw([[("", "")], *table(rows, columns(self.terminal.out)), [("", "")]])
 
 
 @click.command(short_help="Run a server that shows its visitors' handshakes.")
@@ -155,17 +61,12 @@ class Visitors:
 @click.option(
     "--save-ca", metavar="FILE", help="Write the authority made here, PEM, so that clients can trust it."
 )
-@click.option(
-    "--client-auth",
-    type=click.Choice(["none", "request", "require"]),
-    default="none",
-    show_default=True,
-    help="Ask for a client certificate.",
-)
-@click.option("--client-ca", multiple=True, metavar="FILE|DIR", help="Who vouches for clients.")
-@click.option("--once", is_flag=True, help="End after one connection.")
+@click.option("--once", is_flag=True, help="End after one connection, with its exit code.")
 @identity_options
+@psk_options
+@visitor_options
 @negotiation_options
+@after_options
 @record_options
 @picture_options
 @output_options
@@ -175,11 +76,12 @@ def serve(
     live: bool,
     name: tuple[str, ...],
     save_ca: str | None,
-    client_auth: str,
-    client_ca: tuple[str, ...],
     once: bool,
     identity: IdentityFlags,
+    shared_key: PskFlags,
+    who: VisitorFlags,
     negotiation: NegotiationFlags,
+    after: AfterFlags,
     keep: RecordFlags,
     draw: PictureFlags,
     output: OutputFlags,
@@ -190,22 +92,35 @@ def serve(
     """
     terminal = output.terminal()
     host, port = target(address if ":" in address else f"127.0.0.1:{address}", 0)
-    given = identity_of(identity)
-    if given is not None:
-        identities = [given]
-    else:
-        authority = Authority.create()
-        wanted = name or ("localhost", "127.0.0.1", "::1")
-        identities = [authority.issue(*wanted, key=key) for key in ("ecdsa-p256", "rsa-2048")]
-        if save_ca:
-            with open(save_ca, "wb") as file:
-                file.write(authority.pem)
+    keys = trusted_keys_of(identity)
+    if who.client_auth != "none" and not who.client_ca and not keys:
+        raise UsageError(
+            Reason.BAD_CONFIG, "whom to believe? --client-auth needs --client-ca, or --trust-key"
+        )
+    shared = psks_of(shared_key)
+    identities = identities_of(identity)
+    if not identities and not (shared and not name):
+        identities = _issue(name, save_ca)
     base = ServerConfig(
         policy=policy_of(negotiation),
-        identities=tuple(identities),
+        identities=identities,
+        psks=shared,
         alpn=alpn_of(negotiation),
-        client_auth=client_auth,
-        client_trust=Trust.from_pem(list(client_ca)) if client_ca else None,
+        client_auth="none" if who.client_auth == "later" else who.client_auth,
+        client_trust=trust_in(who.client_ca) if who.client_ca else None,
+        post_handshake_auth=who.client_auth == "later",
+        trusted_public_keys=keys,
+        client_certificate_types=(2,) if keys else (0,),
+        server_certificate_types=(2,) if identity.raw_key else (0, 2),
+        tickets=who.tickets,
+        session_ticket_12=who.tickets > 0,
+        ticket_issuer=TicketKeys(),
+        session_cache=SessionStore(),
+        max_early_data=who.max_early_data,
+        # Ticket keys are new with each start: there is no early data from before to guard against.
+        replay_guard=ReplayMemory(started_at=time.time() - 3600),
+        stateless_retry=who.stateless_retry,
+        require_server_name=who.require_server_name,
         keylog=KeyLog(keep.keylog) if keep.keylog else None,
     )
     with contextlib.ExitStack() as stack:
@@ -215,7 +130,16 @@ def serve(
             say_where(watching, "127.0.0.1", terminal)
             scenes = watching.scenes
         pictures = Pictures(draw, output.show_secrets)
-        visitors = Visitors(terminal, keep, pictures, www=www, once=once, scenes=scenes)
+        visitors = Visitors(
+            terminal,
+            keep,
+            pictures,
+            after,
+            www=www,
+            once=once,
+            later=who.client_auth == "later",
+            scenes=scenes,
+        )
         server = Server(
             visitors.handle, lambda: visitors.config(base), (host, port), timeout=60, on_error=visitors.failed
         )
@@ -226,3 +150,13 @@ def serve(
         terminal.err.file.flush()
         wait_for_the_end(visitors.finished)
     return visitors.code if once else exits.OK
+
+
+def _issue(names: tuple[str, ...], save_ca: str | None) -> tuple[Identity, ...]:
+    """Certificates of an authority that is made for this run."""
+    authority = Authority.create()
+    if save_ca:
+        with open(save_ca, "wb") as file:
+            file.write(authority.pem)
+    wanted = names or ("localhost", "127.0.0.1", "::1")
+    return tuple(authority.issue(*wanted, key=key) for key in ("ecdsa-p256", "rsa-2048"))

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from pellucid import legacy
-from pellucid.cli.options import IdentityFlags, NegotiationFlags, TrustFlags, listed
+from pellucid.cli.options import (
+    IdentityFlags,
+    NegotiationFlags,
+    OfferFlags,
+    PskFlags,
+    TrustFlags,
+    listed,
+)
 from pellucid.config import TLS_1_2, TLS_1_3, Policy
 from pellucid.crypto.suites import suite_named
 from pellucid.errors import Reason, UsageError
+from pellucid.resumption.psk import PreSharedKey, import_psk
+from pellucid.secret import Secret
 from pellucid.trust.identity import Identity
 from pellucid.trust.several import AnyOf
 from pellucid.trust.verification import Trust
-from pellucid.wire.codepoints import CodePoint, NamedGroup, SignatureScheme
+from pellucid.wire.codepoints import CertificateCompressionAlgorithm, CodePoint, NamedGroup, SignatureScheme
 
 _VERSIONS = {"1.2": TLS_1_2, "1.3": TLS_1_3}
 POLICIES = {
@@ -26,11 +36,11 @@ POLICIES = {
 }
 
 
-def policy_of(flags: NegotiationFlags, default: Policy | None = None) -> Policy:
+def policy_of(flags: NegotiationFlags, offer: OfferFlags | None = None) -> Policy:
     """What may be negotiated."""
     if flags.policy is not None and flags.policy not in POLICIES:
         raise UsageError(Reason.BAD_CONFIG, f"no policy {flags.policy!r}; there are {', '.join(POLICIES)}")
-    policy = POLICIES[flags.policy]() if flags.policy else default or Policy()
+    policy = POLICIES[flags.policy or "default"]()
     changes: dict[str, Any] = {}
     versions = versions_of(flags)
     if versions:
@@ -46,7 +56,29 @@ def policy_of(flags: NegotiationFlags, default: Policy | None = None) -> Policy:
         changes["groups"] = tuple(_number(NamedGroup, name) for name in listed(flags.groups))
     if flags.sigalgs:
         changes["signature_schemes"] = tuple(_number(SignatureScheme, name) for name in listed(flags.sigalgs))
+    changes |= _record_changes(flags)
+    if offer is not None:
+        if offer.key_shares is not None:
+            changes["key_shares"] = tuple(_number(NamedGroup, name) for name in listed(offer.key_shares))
+        changes["max_fragment_length"] = offer.max_fragment
+        changes["send_fallback_scsv"] = offer.fallback_scsv
     return policy.replace(**changes) if changes else policy
+
+
+def _record_changes(flags: NegotiationFlags) -> dict[str, Any]:
+    """What the flags say about records and certificates on their way."""
+    changes: dict[str, Any] = {}
+    if flags.compress_certificates is not None:
+        names = [] if flags.compress_certificates == "none" else listed(flags.compress_certificates)
+        numbers = tuple(_number(CertificateCompressionAlgorithm, name) for name in names)
+        changes["certificate_compression"] = numbers
+    if flags.record_size_limit is not None:
+        changes["record_size_limit"] = flags.record_size_limit
+    if (step := flags.pad_to) is not None:
+        changes["padding"] = lambda size: -size % step
+    if flags.grease:
+        changes |= {"grease": True, "shuffle_extensions": True}
+    return changes
 
 
 def versions_of(flags: NegotiationFlags) -> tuple[int, ...]:
@@ -78,7 +110,12 @@ def trust_of(flags: TrustFlags) -> Trust:
     """Whom to believe."""
     if flags.insecure:
         return Trust.insecure()
-    sources = dict.fromkeys(flags.ca or ("system",))
+    return trust_in(flags.ca or ("system",))
+
+
+def trust_in(names: Iterable[str]) -> Trust:
+    """Trust in files, folders, "system" and "certifi"."""
+    sources = dict.fromkeys(names)
     judges = [_AUTHORITIES[source]() for source in sources if source in _AUTHORITIES]
     own = [Path(source) for source in sources if source not in _AUTHORITIES]
     if own:
@@ -100,13 +137,67 @@ def _certifi() -> Trust:
 _AUTHORITIES: dict[str, Callable[[], Trust]] = {"system": Trust.system, "certifi": _certifi}
 
 
-def identity_of(flags: IdentityFlags) -> Identity | None:
+def identities_of(flags: IdentityFlags) -> tuple[Identity, ...]:
     """Who we are, from --cert and --key."""
-    if flags.cert is None:
-        return None
-    return Identity.from_pem(
-        Path(flags.cert), Path(flags.key) if flags.key else None, password(flags.key_password)
-    )
+    secret = password(flags.key_password)
+    if flags.raw_key:
+        if not flags.key or flags.cert or flags.ocsp:
+            raise UsageError(Reason.BAD_CONFIG, "--raw-key shows the key of --key, and no certificate")
+        return tuple(Identity.raw(Path(key), secret) for key in flags.key)
+    if flags.key and len(flags.key) != len(flags.cert):
+        raise UsageError(Reason.BAD_CONFIG, f"{len(flags.cert)} --cert and {len(flags.key)} --key")
+    keys = flags.key or (None,) * len(flags.cert)
+    found = [
+        Identity.from_pem(Path(cert), Path(key) if key else None, secret)
+        for cert, key in zip(flags.cert, keys, strict=True)
+    ]
+    if flags.ocsp:
+        if not found:
+            raise UsageError(Reason.BAD_CONFIG, "--ocsp is stapled to a --cert, and there is none")
+        found[0] = found[0].replace(ocsp=file_bytes(flags.ocsp))
+    return tuple(found)
+
+
+def trusted_keys_of(flags: IdentityFlags) -> tuple[bytes, ...]:
+    """The bare public keys of --trust-key, as SubjectPublicKeyInfo in DER."""
+    return tuple(_public_key(file_bytes(name), name) for name in flags.trust_key)
+
+
+def _public_key(data: bytes, name: str) -> bytes:
+    from cryptography.hazmat.primitives import serialization as s
+
+    try:
+        key = s.load_pem_public_key(data) if b"-----BEGIN" in data else s.load_der_public_key(data)
+    except Exception as error:  # ValueError, UnsupportedAlgorithm: each says why
+        raise UsageError(Reason.BAD_KEY_FILE, f"{name} holds no public key: {error}") from error
+    return key.public_bytes(s.Encoding.DER, s.PublicFormat.SubjectPublicKeyInfo)
+
+
+def psks_of(flags: PskFlags) -> tuple[PreSharedKey, ...]:
+    """The pre-shared key of --psk: as it is, for both hashes of TLS 1.3, or imported."""
+    text = password(flags.psk)
+    if not text:
+        return ()
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        raise UsageError(Reason.BAD_CONFIG, "--psk is a key in hex") from None
+    identity = flags.psk_identity.encode()
+    if flags.psk_context is not None:
+        return import_psk(identity, key, flags.psk_context.encode())
+    return (PreSharedKey(identity, Secret(key)),)
+
+
+def file_bytes(name: str) -> bytes:
+    """What a file holds; - is stdin.
+
+    Raises:
+        UsageError: it cannot be read (`Reason.BAD_CONFIG`).
+    """
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(Reason.BAD_CONFIG, f"{name}: {error.strerror}") from None
 
 
 def password(text: str | None) -> str | None:
@@ -114,7 +205,7 @@ def password(text: str | None) -> str | None:
     if text is not None and text.startswith("env:"):
         return os.environ.get(text[4:])
     if text is not None and text.startswith("file:"):
-        return Path(text[5:]).read_text(encoding="utf-8").rstrip("\n")
+        return file_bytes(text[5:]).decode().rstrip("\n")
     return text
 
 

@@ -20,6 +20,7 @@ from pellucid.handshake.certificate_types import RAW_PUBLIC_KEY, choose_types, c
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.handshake.server13 import accept_fragment_length
+from pellucid.limits import MAX_PLAINTEXT
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
@@ -185,9 +186,10 @@ def answer_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, su
         name = h.facts["alpn"].encode("latin-1")
         found[X.application_layer_protocol_negotiation] = ext.ProtocolNames((name,)).encode()
     limit = offered.get(X.record_size_limit)
-    if limit is not None and h.policy.record_size_limit is not None:
+    if limit is not None:  # RFC 8449 4: answered without need of our own, so that theirs is respected
         agree_on_size(h, ext.RecordSizeLimit.decode(limit).record_size_limit, tls13=False)
-        found[X.record_size_limit] = ext.RecordSizeLimit(h.policy.record_size_limit).encode()
+        ours = h.policy.record_size_limit or MAX_PLAINTEXT
+        found[X.record_size_limit] = ext.RecordSizeLimit(ours).encode()
     elif X.max_fragment_length in offered:
         found[X.max_fragment_length] = accept_fragment_length(h, offered[X.max_fragment_length])
     if X.session_ticket in offered and config.session_ticket_12:

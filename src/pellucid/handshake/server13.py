@@ -41,7 +41,7 @@ from pellucid.handshake.psk13 import (
     issue_tickets,
     known_keys,
 )
-from pellucid.limits import MAX_SKIPPED_EARLY_DATA
+from pellucid.limits import MAX_PLAINTEXT, MAX_SKIPPED_EARLY_DATA
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
@@ -399,9 +399,10 @@ def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientH
         name = h.facts["alpn"].encode("latin-1")
         found[X.application_layer_protocol_negotiation] = ext.ProtocolNames((name,)).encode()
     limit = offered.get(X.record_size_limit)
-    if limit is not None and h.policy.record_size_limit is not None:
+    if limit is not None:  # RFC 8449 4: answered without need of our own, so that theirs is respected
         agree_on_size(h, ext.RecordSizeLimit.decode(limit).record_size_limit, tls13=True)
-        found[X.record_size_limit] = ext.RecordSizeLimit(h.policy.record_size_limit + 1).encode()
+        ours = h.policy.record_size_limit or MAX_PLAINTEXT
+        found[X.record_size_limit] = ext.RecordSizeLimit(ours + 1).encode()
     elif X.max_fragment_length in offered:
         found[X.max_fragment_length] = accept_fragment_length(h, offered[X.max_fragment_length])
     choose_types(h, config, offered, found)

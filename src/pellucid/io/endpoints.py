@@ -116,7 +116,7 @@ def connect(
 
 
 def serve(
-    handler: Callable[[TLSSocket], None],
+    handler: Callable[[TLSSocket], object],
     config: ServerConfig | Callable[[], ServerConfig],
     address: tuple[str, int] = ("127.0.0.1", 0),
     *,
@@ -150,7 +150,7 @@ class Server:
 
     def __init__(
         self,
-        handler: Callable[[TLSSocket], None],
+        handler: Callable[[TLSSocket], object],
         config: ServerConfig | Callable[[], ServerConfig],
         address: tuple[str, int],
         *,

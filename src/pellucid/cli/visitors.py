@@ -1,0 +1,148 @@
+"""The visitors of `pellucid serve`: each is served, shown, and kept as the flags say."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING
+
+from pellucid.cli import exits, problems
+from pellucid.cli import www as status
+from pellucid.cli.after import after_handshake
+from pellucid.cli.options import AfterFlags, RecordFlags
+from pellucid.cli.pictures import Pictures
+from pellucid.cli.terminal import Terminal, columns, table
+from pellucid.config import ServerConfig
+from pellucid.events import PeerAuthenticated
+from pellucid.glass.decode import load, name_text, shown_identity
+from pellucid.glass.story import tell
+from pellucid.glass.trace import Trace
+from pellucid.io.sockets import TLSSocket
+from pellucid.trust.identity import Identity
+
+if TYPE_CHECKING:
+    from pellucid.live.scenes import Scenes
+
+
+class Visitors:
+    """Serves each connection and shows it when its handshake is over, or has failed."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        keep: RecordFlags,
+        pictures: Pictures,
+        after: AfterFlags,
+        *,
+        www: bool,
+        once: bool,
+        later: bool = False,
+        scenes: Scenes | None = None,
+    ) -> None:
+        self.terminal = terminal
+        self.keep = keep
+        self.pictures = pictures
+        self.www = www
+        self.once = once
+        self.after = after
+        self.later = later
+        self.scenes = scenes
+        self.finished = threading.Event()
+        self.code = exits.OK  # of the last connection
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._here = threading.local()  # this thread's connection: its trace, and its scene
+        self._identities: tuple[Identity, ...] = ()
+
+    def config(self, base: ServerConfig) -> ServerConfig:
+        """The configuration of one connection, with a trace of its own."""
+        self._here.scene = None
+        self._here.shown = False
+        self._identities = base.identities
+        self._here.trace = Trace() if self.scenes is None else self._live(self.scenes)
+        return base.replace(observer=self._here.trace)
+
+    def _live(self, scenes: Scenes) -> Trace:
+        """A trace that is shown while it grows."""
+        from pellucid.live.experiment import Watched
+
+        trace = Watched(lambda: scenes.tell(scene))
+        scene = scenes.begin(f"visitor {next(self._numbers)}", server=trace)
+        self._here.scene = scene
+        return trace
+
+    def handle(self, tls: TLSSocket) -> None:
+        """Echo, or the page that explains the visitor's handshake."""
+        trace = self._here.trace
+        if self._here.scene is not None:
+            self._here.scene.detail = str(tls.getpeername()[0])
+        self._show(trace)
+        with self._lock:
+            after_handshake(tls, self.after, self.terminal)
+        if self.later:
+            tls.request_certificate()
+        if self.www:
+            status.answer(tls, trace)
+        else:
+            self._echo(tls)
+        tls.shutdown_write()
+        self._end("complete", exits.OK)
+
+    def _echo(self, tls: TLSSocket) -> None:
+        if tls.early_data:
+            tls.sendall(tls.early_data)
+        for data in tls:
+            tls.sendall(data)
+            while tls.events:
+                event = tls.events.pop(0)
+                if isinstance(event, PeerAuthenticated):
+                    with self._lock:
+                        who = described(event.chain)
+                        self.terminal.say("the visitor showed a certificate later: ", (who, "value"))
+
+    def failed(self, error: BaseException) -> None:
+        """A connection was refused, or the visitor refused us: what there was of it, and why."""
+        trace = getattr(self._here, "trace", None)
+        if trace is None:
+            return  # the visitor left before anything began
+        complete = self._here.shown
+        if not complete and next(trace.of("record", "message"), None) is not None:
+            self._show(trace)
+        with self._lock:
+            code = problems.report(error, trace=trace, terminal=self.terminal, complete=complete)
+        self._end("failed", code)
+
+    def _end(self, state: str, code: int) -> None:
+        """The connection is over: keep what is to be kept of it."""
+        trace = self._here.trace
+        with self._lock:
+            self.code = code
+            if self.keep.record:
+                with open(self.keep.record, "a", encoding="utf-8") as file:
+                    trace.write(file, secrets=self.terminal.secrets)
+            self.pictures.add(trace)
+        scene = getattr(self._here, "scene", None)
+        if scene is not None and self.scenes is not None:
+            scene.state = state
+            self.scenes.tell(scene)
+        if self.once:
+            self.finished.set()
+
+    def _show(self, trace: Trace) -> None:
+        self._here.shown = True
+        with self._lock:
+            self._draw(trace)
+
+    def _draw(self, trace: Trace) -> None:
+        if self.terminal.quiet and not self.terminal.as_json:
+            return
+        self.terminal.show(trace, key=shown_identity(trace, self._identities))
+        if not self.terminal.as_json and not self.terminal.views:
+            rows = [(row.label, str(row.value)) for row in tell(server=trace).summary]
+            self.terminal.draw([[("", "")], *table(rows, columns(self.terminal.out)), [("", "")]])
+
+
+def described(chain: tuple[bytes, ...]) -> str:
+    """The subject of a chain's leaf; "none" for an empty one."""
+    leaf = load(chain[0]) if chain else None
+    return "none" if leaf is None else name_text(leaf.subject)
