@@ -114,6 +114,10 @@ class Connection:
     def __init__(self, config: Config, name: str | None) -> None:
         observer = config.observer
         self._note = None if observer is None else observer.open("client" if self.client else "server", name)
+        if self._note is not None:
+            from pellucid.watching import watch
+
+            config = watch(self, config)
         self._config = config
         self._name = name
         self._read = ReadHalf(self.client, self._note)
@@ -700,7 +704,7 @@ class ClientConnection(Connection):
 
         config = config or ClientConfig()
         super().__init__(config, server_name)
-        self._begin(client(Handshake(self, config, server_name)))
+        self._begin(client(Handshake(self, self._config, server_name)))
 
     @property
     def early_data_limit(self) -> int:
@@ -739,7 +743,7 @@ class ServerConnection(Connection):
         super().__init__(config, None)
         self.client_hello: ClientHello | None = None
         self._ccs_allowed = config.stateless_retry  # RFC 8446 4.2.2: we may have forgotten the first hello
-        self._begin(server(Handshake(self, config, None)))
+        self._begin(server(Handshake(self, self._config, None)))
 
     def request_certificate(self, *, required: bool | None = None) -> None:
         """Ask for the client's certificate now (RFC 8446 section 4.6.2).

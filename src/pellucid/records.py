@@ -453,6 +453,7 @@ class ReadHalf:
             kind = header[0]
             if self.skip_plain:
                 if kind == APPLICATION_DATA:
+                    self._unopened(kind, buffer[pos:stop], "refused early data")
                     self._skip(length)
                     continue
                 self.skip_plain = kind != HANDSHAKE  # the second ClientHello ends the refused early data
@@ -468,9 +469,11 @@ class ReadHalf:
                 except PeerMisbehaved as error:
                     clear = kind == ALERT and length == 2 and self._no_keys_yet()
                     if self.skip is not None and not clear and error.reason is Reason.BAD_RECORD_MAC:
+                        self._unopened(kind, buffer[pos:stop], "refused early data")
                         self._skip(length)
                         continue
                     if not clear:
+                        self._unopened(kind, buffer[pos:stop], error.reason.label)
                         raise
                     opened = kind, bytes(payload)
                 if self.skip is not None and not self.skip_plain:
@@ -487,6 +490,14 @@ class ReadHalf:
                     plaintext=opened[1],
                 )
             return opened
+
+    def _unopened(self, kind: int, wire: bytes, why: str) -> None:
+        """A record that stays closed, told to whoever looks."""
+        if self.note is not None:
+            epoch = self.protection.epoch
+            self.note(
+                "record", sent=False, epoch=epoch, content_type=kind, wire=wire, plaintext=None, unopened=why
+            )
 
     def _no_keys_yet(self) -> bool:
         """Whether the client may still be without keys, because it refuses our ServerHello in clear."""

@@ -87,6 +87,11 @@ def _crossing(reader: Reader, fact: Fact, name: str, epochs: dict[bool, int]) ->
         epoch = epochs[sent]
         raw = bytes((level, description))
         return Crossing(name, fact.at, sender, "alert", told, epoch, epoch > 0, raw, 2, bad)
+    if fields.get("unopened"):
+        wire = fields["wire"]
+        size, told = fields.get("size", len(wire)), fields["unopened"]
+        title = told if told == "refused early data" else f"a record that does not open ({told})"
+        return Crossing(name, fact.at, sender, "data", title, fields["epoch"], True, b"", size, title != told)
     if fields["content_type"] != ContentType.application_data:
         return None
     plaintext = fields.get("plaintext")
@@ -114,7 +119,7 @@ def step_of(crossing: Crossing, version: int) -> int:
     RFC 5246 section 7.3 and RFC 8446 section 2; 9 is whatever comes after the handshake.
     """
     if crossing.kind == "data":
-        return 1 if crossing.name == "early data" else 9
+        return 1 if crossing.name in ("early data", "refused early data") else 9
     if crossing.kind == "alert":
         return 9
     if crossing.kind == "ccs":

@@ -141,7 +141,7 @@ class _Teller:
 
     def _is_early(self, fact: Fact) -> bool:
         """Whether a record holds 0-RTT data (RFC 8446 section 2.3)."""
-        data = fact.fields["content_type"] == ContentType.application_data
+        data = fact.fields["content_type"] == ContentType.application_data and not fact.fields.get("unopened")
         return data and fact.fields["epoch"] == 1 and self.reader.version != 0x0303
 
     def _answer(self, step: Step) -> None:
@@ -383,6 +383,8 @@ class _Teller:
             elif fact.kind == "alert":
                 if fact.fields["description"] == Alert.close_notify:
                     step.items.append(Arrow(sender, "Alert: close_notify", 2, True))
+            elif fact.fields.get("unopened"):
+                continue
             elif fact.fields["content_type"] == ContentType.application_data and not self._is_early(fact):
                 shown += 1
                 if shown <= _SHOWN:

@@ -12,7 +12,7 @@ Written down, a trace is JSON Lines. The first line says what it is; every other
 `at` is seconds since the trace was opened. Bytes are {"hex": "..."}. A secret is {"secret": 32},
 its length only, and has its "hex" too where the writer asked for secrets; application data in the
 clear is kept back in the same way. A reason is {"reason": "bad-finished"}. What the fields of each
-kind are, `KINDS` says.
+kind are, `KINDS` says; docs/trace.md has it at length, docs/trace.schema.json for machines.
 """
 
 from __future__ import annotations
@@ -32,25 +32,35 @@ SCHEMA = 1
 
 #: The kinds of facts and their fields. A reader ignores fields and kinds that it does not know.
 KINDS: dict[str, str] = {
-    "record": "sent epoch content_type wire plaintext",
+    "record": "sent epoch content_type wire plaintext unopened size plain_size",
     "message": "sent epoch type raw",
     "alert": "sent level description",
     "ccs": "sent",
     "decision": "what offered acceptable chosen rule",
     "secret": "name value inputs how",
     "keys": "sent epoch suite key iv",
-    "check": "what passed detail",
+    "path": "certificates anchor",
+    "check": "what passed detail certificate",
     "request": "what",
     "answer": "what",
     "state": "what",
-    "error": "reason detail local",
+    "error": "reason detail local alert",
+    "config": "settings",
+    "call": "what value size",
+    "drawn": "what value",
 }
 
-#: How much application data a trace keeps whole, in bytes on the wire; later records keep their
-#: head only, and the trace says how much it dropped.
+#: How much application data a trace keeps whole, in bytes on the wire. Of later records it keeps the
+#: head, and after `HEADS` of them it only counts, so that a transfer of any length stays bounded.
 KEEP = 256 * 1024
 HEAD = 64
+HEADS = 256
+#: Facts that a trace keeps at most, beside how the connection ended.
+MOST = 50_000
 
+_SAMPLED = frozenset({"record", "call"})
+_ENDS = frozenset({"alert", "error", "state"})
+_SENT = ("send", "send early")
 _REASONS = {reason.label: reason for reason in Reason}
 
 
@@ -83,9 +93,17 @@ class Trace:
     >>> note("state", what="handshake complete")
     >>> [fact.what for fact in trace.of("state")]
     ['handshake complete']
+
+    Attributes:
+        role: "client" or "server": whose connection it was.
+        name: the server's name that the client asked for; None on a server.
+        started: when the trace was opened, seconds since 1970.
+        facts: what happened, in order.
+        dropped: bytes of application data that were not kept.
+        omitted: facts that were not kept.
     """
 
-    __slots__ = ("_clock", "_kept", "dropped", "facts", "name", "role", "started")
+    __slots__ = ("_clock", "_heads", "_kept", "dropped", "facts", "name", "omitted", "role", "started")
 
     def __init__(self) -> None:
         self.role = ""
@@ -93,7 +111,9 @@ class Trace:
         self.started = 0.0
         self.facts: list[Fact] = []
         self.dropped = 0
+        self.omitted = 0
         self._kept = 0
+        self._heads = 0
         self._clock = 0.0
 
     def open(self, role: str, name: str | None = None) -> Callable[..., None]:
@@ -107,22 +127,51 @@ class Trace:
         return self.note
 
     def note(self, kind: str, **fields: Any) -> None:
-        """Append a fact."""
-        if kind == "record" and fields["content_type"] == ContentType.application_data:
-            self._sample(fields)
-        self.facts.append(Fact(time.perf_counter() - self._clock, kind, fields))
+        """Append a fact; of much application data only samples."""
+        if kind in _SAMPLED and not self._sample(kind, fields):
+            return
+        if len(self.facts) >= MOST and kind not in _ENDS:
+            self.omitted += 1
+            return
+        self.facts.append(Fact(self._now(), kind, fields))
 
-    def _sample(self, fields: dict[str, Any]) -> None:
-        """Keep application data whole up to `KEEP` bytes, then only the head of each record."""
-        wire = fields["wire"]
+    def _now(self) -> float:
+        return time.perf_counter() - self._clock
+
+    def _sample(self, kind: str, fields: dict[str, Any]) -> bool:
+        """Keep data whole up to `KEEP` bytes, then the heads of records, then nothing: whether to keep it."""
+        if kind == "call":
+            return self._sample_call(fields)
+        if fields["content_type"] != ContentType.application_data:
+            return True
+        wire, plaintext = fields["wire"], fields.get("plaintext")
         self._kept += len(wire)
         if self._kept <= KEEP:
-            return
+            return True
         self.dropped += len(wire) - HEAD
+        self._heads += 1
+        if self._heads > HEADS:
+            self.omitted += 1
+            self.dropped += HEAD
+            return False
         fields["size"] = len(wire)
         fields["wire"] = bytes(wire[:HEAD])
-        if fields.get("plaintext") is not None:
-            fields["plaintext"] = bytes(fields["plaintext"][:HEAD])
+        if plaintext is not None:
+            fields["plain_size"] = len(plaintext)
+            fields["plaintext"] = bytes(plaintext[:HEAD])
+        return True
+
+    def _sample_call(self, fields: dict[str, Any]) -> bool:
+        """What the application gave and the peer sent is in the records too: it goes first."""
+        value = fields["value"]
+        if self._kept > KEEP:
+            self.omitted += 1
+            return False
+        if type(value) is bytes and self._kept + len(value) > KEEP:
+            fields["size"] = len(value)
+            fields["value"] = value[:HEAD]
+            self.dropped += len(value) - HEAD
+        return True
 
     def of(self, *kinds: str) -> Iterator[Fact]:
         """The facts of these kinds, in order."""
@@ -156,8 +205,8 @@ class Trace:
             "started": self.started,
             "secrets": secrets,
         }
-        if self.dropped:
-            head["dropped"] = self.dropped
+        if self.dropped or self.omitted:
+            head |= {"dropped": self.dropped, "omitted": self.omitted}
         yield json.dumps(head)
         for at, kind, fields in self.facts:
             yield json.dumps({"at": round(at, 6), "kind": kind} | _written(kind, fields, secrets))
@@ -179,6 +228,7 @@ class Trace:
             trace.name = head["name"]
             trace.started = float(head["started"])
             trace.dropped = int(head.get("dropped", 0))
+            trace.omitted = int(head.get("omitted", 0))
             for line in file:
                 fields = {name: _read(value) for name, value in json.loads(line).items()}
                 trace.facts.append(Fact(float(fields.pop("at")), str(fields.pop("kind")), fields))
@@ -193,8 +243,14 @@ def _written(kind: str, fields: dict[str, Any], secrets: bool) -> dict[str, Any]
     if not secrets and kind == "record" and fields.get("content_type") == ContentType.application_data:
         plaintext = fields.get("plaintext")
         if plaintext is not None:
-            written["plaintext"] = {"secret": len(plaintext)}
+            written["plaintext"] = {"secret": _length(plaintext)}
+    if not secrets and kind == "call" and fields["what"] in _SENT:
+        written["value"] = {"secret": _length(fields["value"])}
     return written
+
+
+def _length(value: Any) -> int:
+    return value.length if isinstance(value, Hidden) else len(value)
 
 
 def _write(value: Any, secrets: bool) -> Any:
@@ -212,7 +268,9 @@ def _write(value: Any, secrets: bool) -> Any:
         return int(value) if isinstance(value, Enum) else value
     if isinstance(value, dict):
         return {"map": {str(key): _write(item, secrets) for key, item in value.items()}}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, set | frozenset):
+        return sorted(_write(item, secrets) for item in value)
+    if isinstance(value, list | tuple):
         return [_write(item, secrets) for item in value]
     return str(value)
 

@@ -243,7 +243,10 @@ class Handshake:
             signature = yield Sign(scheme, data)
         elif identity.signer is not None:
             given = identity.signer.sign(scheme, data)
-            signature = given if isinstance(given, bytes) else (yield Sign(scheme, data, given))
+            if isinstance(given, bytes):
+                signature = self.config.hidden("sign", lambda: given)
+            else:
+                signature = yield Sign(scheme, data, given)
         else:
             signature = self.config.hidden("sign", lambda: sign(scheme, identity.key, data))
         return signature

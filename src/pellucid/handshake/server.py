@@ -44,6 +44,10 @@ def server(h: Handshake) -> Steps:
     if SelectConfig in h.config.ask:
         chosen = yield SelectConfig(hello, h.name)
         if chosen is not None:
+            if h.note is not None:
+                from pellucid.watching import watched_config
+
+                chosen = watched_config(chosen, h.note)
             h.config = h.conn._config = chosen
             h.policy = chosen.policy
             h.write.max_fragment = h.policy.max_send_fragment

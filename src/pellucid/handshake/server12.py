@@ -510,7 +510,13 @@ def decrypt_pre_master(
         fallback = static_rsa.make_premaster(hello.legacy_version, h.config.random)
         opened = yield Decrypt(sealed)
         return static_rsa.select_premaster(opened, fallback)
-    return static_rsa.decrypt_premaster(identity.key, sealed, hello.legacy_version, h.config.random)
+    key, hidden = identity.key, h.config.hidden
+    return static_rsa.decrypt_premaster_with(
+        lambda content: hidden("RSA decryption", lambda: static_rsa.decrypt(key, content)),
+        sealed,
+        hello.legacy_version,
+        h.config.random,
+    )
 
 
 # -- the end -----------------------------------------------------------------------------------------

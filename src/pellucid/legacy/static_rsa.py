@@ -105,6 +105,15 @@ def decrypt_premaster_with(
     return select_premaster(decrypted, fallback)
 
 
+def decrypt(private_key: RSAPrivateKey, sealed: bytes) -> bytes:
+    """RSAES-PKCS1-v1_5 decryption. What comes of it must not be shown: see `select_premaster`.
+
+    Raises:
+        ValueError: where the library tells (with OpenSSL 3.2 and later it gives random bytes instead).
+    """
+    return private_key.decrypt(sealed, _PKCS1)
+
+
 def decrypt_premaster(
     private_key: RSAPrivateKey, ciphertext: bytes, client_version: int, random: Callable[[int], bytes]
 ) -> Secret:
@@ -120,5 +129,5 @@ def decrypt_premaster(
         48 bytes. Nobody learns here which kind they are; the Finished will tell.
     """
     return decrypt_premaster_with(
-        lambda sealed: private_key.decrypt(sealed, _PKCS1), ciphertext, client_version, random
+        lambda sealed: decrypt(private_key, sealed), ciphertext, client_version, random
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from pellucid.errors import Reason
@@ -117,7 +118,9 @@ def explain(
         if found.stop is None and anchor == path[-1]:
             checks.append(Check("anchor", False, why.detail, len(path) - 1, why.reason))
     if note is not None:
-        tell(checks, note)
+        issuers = {certificate.issuer for certificate in (leaf, *others)}
+        asked = [anchor for anchor in trust.anchors if anchor.subject in issuers]
+        tell(checks, note, path, asked or trust.anchors[:1])
     failed = [check for check in checks if not check.passed]
     if failed:
         return _say(path, failed)
@@ -129,12 +132,20 @@ def explain(
 def report(path: Sequence[x509.Certificate], question: Question, note: Note) -> tuple[Check, ...]:
     """All checks on a path that was accepted, told to `note` one by one."""
     checks = examine(tuple(path), question)
-    tell(checks, note)
+    tell(checks, note, path, path[-1:])
     return tuple(checks)
 
 
-def tell(checks: Sequence[Check], note: Note) -> None:
-    """Pass each check to an observer."""
+def tell(
+    checks: Sequence[Check],
+    note: Note,
+    path: Sequence[x509.Certificate] = (),
+    anchors: Sequence[x509.Certificate] = (),
+) -> None:
+    """Pass the path, leaf first, the anchors that could have ended it, and each check to an observer."""
+    if path:
+        ders = [tuple(one.public_bytes(Encoding.DER) for one in each) for each in (path, anchors)]
+        note("path", certificates=ders[0], anchors=ders[1])
     for check in checks:
         note(
             "check",

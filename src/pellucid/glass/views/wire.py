@@ -180,7 +180,8 @@ class _Contents:
                     yield Inside(crossing.id, crossing.name, gist.of(self.reader, crossing), part)
             return
         names = {20: "ccs", 21: "alert", 23: "data"}
-        waiting = self.waiting.get((sender, names.get(kind, "")))
+        what = "data" if fact.fields.get("unopened") else names.get(kind, "")
+        waiting = self.waiting.get((sender, what))
         if waiting:
             crossing = waiting.pop(0)
             yield Inside(crossing.id, crossing.name, gist.of(self.reader, crossing), False)
