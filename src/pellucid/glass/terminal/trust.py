@@ -45,17 +45,13 @@ def _chain(chain: Chain, width: int) -> Iterator[Line]:
 
 def _certificate(one: Certificate, width: int) -> Iterator[Line]:
     place = {"leaf": "leaf", "intermediate": "intermediate authority", "root": "root authority"}[one.place]
-    came = "" if one.sent else ", not sent: it is known here"
-    title = f"╭─ {one.subject} "
-    yield [
-        (title, "title"),
-        *heading(
-            "─" * max(width - len(title) - len(place + came) - 1, 1), place + came, width - len(title), "bar"
-        ),
-    ]
+    room = width - len(place) - 6
+    subject = one.subject if len(one.subject) <= room else one.subject[: room - 1] + "…"
+    gap = "─" * (width - len(subject) - len(place) - 5)
+    yield [(f"╭─ {subject} ", "title"), (gap, "bar"), (f" {place}", "quiet")]
     rows = [
         ("names", listing(one.names)),
-        ("issued by", one.issuer),
+        ("issued by", "itself: it was not sent, it is known here" if not one.sent else one.issuer),
         ("valid", f"{one.not_before[:10]} to {one.not_after[:10]}"),
         ("key", f"{one.key}, signed with {one.signature}"),
         ("for", listing(one.usages)),
