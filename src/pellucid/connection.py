@@ -16,7 +16,6 @@ by the next call to `data_to_send`.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from pellucid.wire.messages import ClientHello
 
 _NOTHING: Expect = {}
+_NO_FACTS: dict[str, Any] = {}  # of every connection that is complete; nobody writes into it
 _CERTIFICATES = (HandshakeType.certificate, HandshakeType.compressed_certificate)
 
 
@@ -82,6 +82,7 @@ class Connection:
         "_exporter",
         "_facts",
         "_fragments",
+        "_hello",
         "_info",
         "_key_update_owed",
         "_key_updates",
@@ -123,8 +124,8 @@ class Connection:
         self._read = ReadHalf(self.client, self._note)
         self._write = WriteHalf(self._note)
         self._write.max_fragment = config.policy.max_send_fragment
-        self._events: deque[Event] = deque()
-        self._said: deque[tuple[int, bytes]] = deque()  # by the reading half, for the writing half to seal
+        self._events: list[Event] = []  # a list, like the next: an empty deque weighs 600 bytes
+        self._said: list[tuple[int, bytes]] = []  # by the reading half, for the writing half to seal
         self._facts: dict[str, Any] = {"role": "client" if self.client else "server", "server_name": name}
         self._info: ConnectionInfo | None = None
         self._error: TLSError | None = None
@@ -132,6 +133,7 @@ class Connection:
         self._expected: Expect = _NOTHING
         self._request: Request | None = None
         self._fragments = b""
+        self._hello = b""  # the ClientHello, for a server
         self._own_chain: tuple[bytes, ...] = ()
         self._version = 0
         self._sending = False
@@ -185,13 +187,13 @@ class Connection:
 
     def next_event(self) -> Event | None:
         """The next event, or None when there is none for now."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     def events(self) -> Iterator[Event]:
         """The events that are waiting."""
         events = self._events
         while events:
-            yield events.popleft()
+            yield events.pop(0)
 
     def send_data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data. It is sealed by the next `data_to_send()`.
@@ -225,7 +227,7 @@ class Connection:
         """Seal what the reading half left for us."""
         said, write = self._said, self._write
         while said:
-            content_type, data = said.popleft()
+            content_type, data = said.pop(0)
             if content_type == HANDSHAKE:
                 write.ahead(content_type, data)
                 continue
@@ -341,7 +343,7 @@ class Connection:
             hash, secret = self._exporter
             return schedule13.export(hash, secret, label, context or b"", length)
         hash, master, randoms = self._exporter
-        if not self._facts.get("extended_master_secret") and not self._unsafe_bindings:
+        if not self.info.extended_master_secret and not self._unsafe_bindings:
             raise UsageError(Reason.UNSAFE_EXPORT)
         return schedule12.export(hash, master, label, randoms, context, length)
 
@@ -361,7 +363,7 @@ class Connection:
             return self.export("EXPORTER-Channel-Binding", b"", 32).reveal()
         if kind == "tls-server-end-point":
             return self._end_point()
-        extended = self._facts.get("extended_master_secret")
+        extended = self.info.extended_master_secret
         old = self._unsafe_bindings and not self.info.resumed  # RFC 7627 1: unsafe, but defined
         if kind == "tls-unique" and self._version != 0x0304 and (extended or old):
             return bytes(self._master)
@@ -388,7 +390,7 @@ class Connection:
     def _end_point(self) -> bytes:
         from pellucid.trust.peer import server_end_point
 
-        chain = self._facts.get("peer_chain", ()) if self.client else self._own_chain
+        chain = self.info.peer_chain if self.client else self._own_chain
         if not chain:
             raise UsageError(Reason.NO_SUCH_BINDING, "there is no server certificate")
         return server_end_point(chain[0])
@@ -572,6 +574,8 @@ class Connection:
         if self._note is not None:
             self._note("state", what="handshake complete")
         self._refresh_info()
+        if self._pha is None:
+            self._facts = _NO_FACTS  # they are in `info` now
         self._events.append(HandshakeCompleted(self.info))
 
     def _refresh_info(self) -> None:
@@ -732,7 +736,7 @@ class ServerConnection(Connection):
         config: a `ServerConfig` with at least one identity or pre-shared key.
     """
 
-    __slots__ = ("client_hello",)
+    __slots__ = ()
 
     def __init__(self, config: ServerConfig) -> None:
         from pellucid.events import FindPsk, SelectConfig, SelectIdentity
@@ -741,9 +745,19 @@ class ServerConnection(Connection):
         if not (config.identities or config.psks or config.ask & {SelectConfig, SelectIdentity, FindPsk}):
             raise UsageError(Reason.BAD_CONFIG, "a server needs an identity, or pre-shared keys")
         super().__init__(config, None)
-        self.client_hello: ClientHello | None = None
         self._ccs_allowed = config.stateless_retry  # RFC 8446 4.2.2: we may have forgotten the first hello
         self._begin(server(Handshake(self, self._config, None)))
+
+    @property
+    def client_hello(self) -> ClientHello | None:
+        """The client's last hello, decoded anew: only its bytes are kept."""
+        from pellucid.wire.messages import ClientHello
+
+        if not self._hello:
+            return None
+        hello = ClientHello.decode(self._hello, 4)
+        hello.raw = self._hello
+        return hello
 
     def request_certificate(self, *, required: bool | None = None) -> None:
         """Ask for the client's certificate now (RFC 8446 section 4.6.2).

@@ -226,7 +226,6 @@ class TraceClient(ClientConnection):
 class TraceServer(ServerConnection):
     def __init__(self, config: ServerConfig, due: list[bytes]) -> None:
         Connection.__init__(self, config, None)
-        self.client_hello = None
         handshake = TraceHandshake(self, config, None)
         handshake.due = due
         self._begin(server(handshake))

@@ -143,7 +143,6 @@ def everything_shown(pair: Any, events: Any) -> str:
     shown = [repr(one) for one in (*pair, *events[0], *events[1])]
     for one in pair:
         shown += [repr(one.info), json.dumps(one.info.to_json()), repr(one._config), repr(one.suite)]
-        shown += [repr(value) for value in one._facts.values()]
         shown += [
             repr(getattr(one, name)) for name in ("_read_secret", "_write_secret", "_exporter", "_resumption")
         ]

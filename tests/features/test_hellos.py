@@ -44,7 +44,7 @@ def test_the_raw_hello_is_there_before_anything_is_chosen(policy: Policy) -> Non
     assert found.completed
     assert found.client.info.peer_chain == RSA.chain
     assert found.client.info.alpn == "h2"
-    assert other.client_hello is hello
+    assert other.client_hello == hello
 
 
 def test_the_raw_hello_stays_readable_without_a_question() -> None:

@@ -41,7 +41,7 @@ def test_a_relaxed_client_notes_its_absence() -> None:
     fault = extensions(ServerHello, {X.renegotiation_info: None})
     for faults, secure in (((fault,), False), ((Tap(),), True)):
         found = connected(client(policy=RELAXED12), server(*faults, policy=RELAXED12))
-        assert found.client._facts["secure_renegotiation"] is secure
+        assert found.client.info.secure_renegotiation is secure
 
 
 @pytest.mark.rfc("rfc5746:3.4:4", "rfc5746:3.4:5")

@@ -577,8 +577,8 @@ def test_a_resumed_connection_reports_the_new_name() -> None:
         client(extensions(ClientHello, {X.server_name: body}), sessions=(session,)), server(config=config)
     )
     assert found.server.client_hello is not None
-    assert not found.server._facts.get("resumed")
-    assert found.server._facts["server_name"] == "other.test"
+    assert not found.server.info.resumed
+    assert found.server.info.server_name == "other.test"
 
 
 def test_sessions_are_given_to_whoever_asks() -> None:

@@ -36,7 +36,7 @@ def server(h: Handshake) -> Steps:
     h.no_leftovers()
     h.write.protection = PlainSealing()
     h.client_random = hello.random
-    h.conn.client_hello = hello  # type: ignore[attr-defined]
+    h.conn._hello = hello.raw
     if X.quic_transport_parameters in hello.extensions:
         refuse(Reason.QUIC_PARAMETERS)
     h.name = read_server_name(hello)

@@ -259,7 +259,7 @@ def retry(
     h.read.skip, h.read.skip_plain = None, False
     check_second_hello(first, second, group, cookie)
     check_second_psks(h, config, first, second, suite, keys)
-    h.conn.client_hello = second  # type: ignore[attr-defined]
+    h.conn._hello = second.raw
     return second
 
 

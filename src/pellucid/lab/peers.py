@@ -161,7 +161,6 @@ class MisbehavingServer(_Misbehaving, ServerConnection):
         from pellucid.handshake.server import server
 
         Connection.__init__(self, config, None)
-        self.client_hello = None
         self._write = ScriptedWriteHalf(self._note, faults)
         self._write.max_fragment = config.policy.max_send_fragment
         self._begin(server(ScriptedHandshake(self, config, None)))

@@ -18,7 +18,7 @@ _HOST = "localhost"
 class OwnEndpoint(Endpoint):
     """A ClientConnection or ServerConnection."""
 
-    __slots__ = ("_arrived", "_completed", "_ticket", "connection", "info", "sessions")
+    __slots__ = ("_arrived", "_completed", "_ticket", "connection", "info", "last")
 
     def __init__(self, pair: OwnPair, connection: Any) -> None:
         self.connection = connection
@@ -26,7 +26,7 @@ class OwnEndpoint(Endpoint):
         self._completed = pair.completed
         self._ticket = pair.ticket
         self.info: Any = None
-        self.sessions: list[Any] = []
+        self.last: Any = None  # the latest session
 
     def step(self, data: bytes) -> bytes:
         connection = self.connection
@@ -36,8 +36,8 @@ class OwnEndpoint(Endpoint):
                 kind = type(event)
                 if kind is self._completed:
                     self.info = event.info
-                elif kind is self._ticket:
-                    self.sessions.append(event.session)
+                elif kind is self._ticket:  # None where nobody resumes: sessions are the application's
+                    self.last = event.session
         return connection.data_to_send()  # type: ignore[no-any-return]
 
     @property
@@ -49,7 +49,7 @@ class OwnEndpoint(Endpoint):
         return bool(self.info.resumed)
 
     def session(self) -> Any:
-        return self.sessions[-1]
+        return self.last
 
     def seal(self, data: bytes) -> bytes:
         self.connection.send_data(data)
@@ -79,7 +79,7 @@ class OwnPair(Pair):
 
         self.completed = events.HandshakeCompleted
         self.arrived = events.DataReceived
-        self.ticket = events.SessionReceived
+        self.ticket = events.SessionReceived if scenario.resume else None
         self._client_type, self._server_type = pellucid.ClientConnection, pellucid.ServerConnection
         common = {"policy": _policy(scenario), "observer": observer}
         trust = pellucid.Trust.from_pem(material.trusted_pem)
