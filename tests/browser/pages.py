@@ -17,7 +17,8 @@ PATIENCE = 30_000
 @contextmanager
 def opened(browser: Any, **settings: Any) -> Iterator[Any]:
     """A page, and in the end: nothing on its console."""
-    context = browser.new_context(**({"viewport": {"width": 1440, "height": 1000}} | settings))
+    usual = {"viewport": {"width": 1440, "height": 1000}, "reduced_motion": "reduce"}
+    context = browser.new_context(**(usual | settings))
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     complaints: list[str] = []
