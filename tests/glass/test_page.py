@@ -11,10 +11,12 @@ from xml.etree import ElementTree
 import pytest
 
 from glass.handshakes import KINDS, Seen, seen
+from pellucid import ClientConnection, ServerConnection
 from pellucid.cli import www
 from pellucid.glass import page, svg
 from pellucid.glass.trace import Trace
 from pellucid.glass.views import VIEWS
+from pellucid.lab import converse
 from pellucid.secret import Secret
 from support import House
 
@@ -114,6 +116,22 @@ def test_the_page_runs_its_own_scripts_and_loads_nothing() -> None:
     assert len(re.findall("'sha256-", policy)) == 2
     addresses = [value for name, value in Reader(text).attributes if name in ("src", "href")]
     assert all((value or "").startswith(("#", "data:")) for value in addresses)
+
+
+def test_a_page_of_much_data_stays_small(house: House) -> None:
+    client, server = Trace(), Trace()
+    talk = converse(
+        ClientConnection(house.client(observer=client), "localhost"),
+        ServerConnection(house.servers(observer=server)),
+    )
+    for _ in range(160):
+        talk.server.send_data(b"x" * 65_536)
+        talk.go_on()
+    text = page.of_traces(client, server)
+    assert len(text) < 1_500_000
+    (document,) = documents(text)
+    data = next(one for one in document["bytes"]["messages"] if one["kind"] == "data")
+    assert data["raw"]["hex"] == "78" * 1024
 
 
 def test_a_page_needs_a_trace() -> None:

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pellucid.cli import exits
-from pellucid.cli.options import OutputFlags, output_options
+from pellucid.cli.options import OutputFlags, PictureFlags, output_options, picture_options
+from pellucid.cli.pictures import Pictures
 from pellucid.errors import Reason, UsageError
 from pellucid.glass.capture import KeyRing
 from pellucid.glass.reading import Recorded, read
@@ -24,8 +25,11 @@ from pellucid.glass.story import tell
 @click.option(
     "--key", metavar="FILE", multiple=True, help="A server's private key, PEM: opens static RSA key exchange."
 )
+@picture_options
 @output_options
-def decode(source: str, keylog: str | None, key: tuple[str, ...], output: OutputFlags) -> int:
+def decode(
+    source: str, keylog: str | None, key: tuple[str, ...], draw: PictureFlags, output: OutputFlags
+) -> int:
     """Show what was recorded: a trace of ours, anybody's pcap or pcapng, the hex of records or a message.
 
     A capture is opened with a key log, or, where the key exchange is static RSA, with the server's
@@ -33,10 +37,12 @@ def decode(source: str, keylog: str | None, key: tuple[str, ...], output: Output
     """
     terminal = output.terminal()
     found = read(contents(source), key_ring(keylog, key))
+    pictures = Pictures(draw, output.show_secrets)
     for one in found:
         if len(found) > 1 and not terminal.as_json:
             terminal.draw([[("", "")], [(one.title, "title")], [("", "")]])
         terminal.story(tell(client=one.trace))
+        pictures.add(one.trace, title=one.title)
     return exits.OK
 
 

@@ -34,6 +34,11 @@ _ICON = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path d='M4 1v14M12 1v14' stroke='#8b8fa0'"
     " stroke-width='2'/><path d='M4 5h6M12 11H6' stroke='#1a5fb4' stroke-width='2'/></svg>"
 )
+MOST_BYTES = 8192
+"""Bytes of one message that a page shows; a browser has trouble with half a million of them."""
+_MOST_DATA = 512  # bytes of application data; twice that where it is looked at byte by byte
+_MOST_RECORD = 64  # bytes of a record as an eavesdropper sees it
+
 _FOOTER = "Made by pellucid from a real connection. Nothing here is loaded from the network."
 
 
@@ -59,9 +64,7 @@ def document(
         more: what the page opens with: `tab` (a view's name), `select` (a crossing's id).
     """
     told = {name: to_json(view.build(trace, other, key), secrets=secrets) for name, view in VIEWS.items()}
-    for chain in told["trust"]["chains"]:
-        for certificate in chain["certificates"]:
-            certificate.pop("der", None)  # the bytes view has it
+    _shorten(told)
     return {"title": title, "lead": lead} | more | told
 
 
@@ -144,6 +147,40 @@ def _frame(title: str, head: str, before: str, tail: str) -> str:
     return re.sub(
         r"\{(\w+)\}", lambda found: parts[found[1]], _read("page.html")
     )  # once: no part is searched
+
+
+def _shorten(told: dict[str, Any]) -> None:
+    """Leave out what the page does not draw."""
+    for chain in told["trust"]["chains"]:
+        for certificate in chain["certificates"]:
+            certificate.pop("der", None)  # the bytes view has it
+    for message in told["bytes"]["messages"]:
+        raw = message["raw"]
+        message["raw"] = _cut(raw, 2 * _MOST_DATA) if isinstance(raw, dict) else raw[: 2 * MOST_BYTES]
+    for record in told["wire"]["records"]:
+        record["wire"] = record["wire"][: 2 * _MOST_RECORD]
+        del record["header"]  # its five bytes stand first
+        if isinstance(record["plaintext"], str):
+            del record["plaintext"]  # a message: the bytes view has it
+    for name in told.keys() - {"bytes"}:
+        told[name] = _with_less_data(told[name])
+
+
+def _with_less_data(tree: Any) -> Any:
+    if isinstance(tree, list):
+        return [_with_less_data(item) for item in tree]
+    if isinstance(tree, dict):
+        if "data" in tree and "text" in tree:
+            return _cut(tree, _MOST_DATA)
+        return {name: _with_less_data(value) for name, value in tree.items()}
+    return tree
+
+
+def _cut(data: dict[str, Any], most: int) -> dict[str, Any]:
+    """Application data, the first bytes of it; its true length stays."""
+    if "hex" not in data:
+        return data
+    return data | {"hex": data["hex"][: 2 * most], "text": data["text"][:most]}
 
 
 def _embedded(value: Any) -> str:

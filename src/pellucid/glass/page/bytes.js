@@ -184,6 +184,7 @@ const Bytes = (() => {
       h("p", { class: "from" }, h("span", { class: message.sender }, message.sender), " → ", h("span", { class: other }, other), ", ",
         bytesText(message.size), ", ", h("span", { class: message.sealed ? "sealed" : "clear" }, message.sealed ? "encrypted on the wire" : "in clear on the wire")),
       message.note ? h("p", { class: "note" }, message.note) : null,
+      size && size < message.size ? h("p", { class: "note" }, `Its first ${bytesText(size)} are shown.`) : null,
       size ? dump : h("p", { class: "note" }, "Its bytes were not kept."),
       size ? inspector : null,
       size ? tree : null);
