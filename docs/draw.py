@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import StringIO
 from pathlib import Path
 
+import conformance
 import failures
 import states
 from rich.console import Console
@@ -35,3 +36,4 @@ if __name__ == "__main__":
     states.draw()
     examples.draw()
     failures.draw()
+    conformance.draw()
