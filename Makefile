@@ -3,7 +3,7 @@
 # Another interpreter: make PYTHON=python3.13 test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast check format bench docs clean venv-cli venv-dev venv-bench
+.PHONY: help demo test fast check format bench docs cpython-tests clean venv-cli venv-dev venv-bench
 
 export PYTHON
 BIN := .venv/bin
@@ -36,8 +36,11 @@ bench: venv-bench ## speed beside the standard ssl module, in one interleaved ru
 docs: venv-dev ## draw the pictures and tables in docs/ again, from the code
 	@$(BIN)/python docs/draw.py
 
+cpython-tests: venv-dev ## CPython's own tests of ssl over pellucid, in every interpreter at hand
+	@$(BIN)/python tests/compat/cpython.py
+
 clean: ## remove .venv and every cache
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv-cli venv-dev venv-bench: venv-%:

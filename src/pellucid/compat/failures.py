@@ -11,7 +11,6 @@ import ssl
 from typing import Any
 
 from pellucid.errors import CertificateRefused, ConnectionEnded, PeerRefused, Reason, TLSError, UsageError
-from pellucid.wire.codepoints import Alert
 
 # fmt: off
 _ALERTS = {
@@ -176,23 +175,29 @@ def ragged_eof(cause: TLSError | None = None) -> ssl.SSLError:
 
 def want_read() -> ssl.SSLWantReadError:
     """The operation needs bytes that are not here yet."""
-    return ssl.SSLWantReadError(2, "The operation did not complete (read)")
+    found = ssl.SSLWantReadError(2, "The operation did not complete (read)")
+    found.library = found.reason = None  # type: ignore[assignment]
+    return found
 
 
 def want_write() -> ssl.SSLWantWriteError:
     """The network does not take more for now."""
-    return ssl.SSLWantWriteError(3, "The operation did not complete (write)")
+    found = ssl.SSLWantWriteError(3, "The operation did not complete (write)")
+    found.library = found.reason = None  # type: ignore[assignment]
+    return found
 
 
-def alert_name(number: int) -> str:
-    """An alert's name in the RFC's words."""
-    return Alert.name_of(number, 2)
+def closed() -> ssl.SSLZeroReturnError:
+    """Both sides have sent close_notify (RFC 8446 section 6.1)."""
+    found = ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF)")
+    found.library = found.reason = None  # type: ignore[assignment]
+    return found
 
 
 def plain(text: str, reason: str | None = None, number: int = 1, **attributes: Any) -> ssl.SSLError:
     """An `SSLError` that no connection caused: a wrong use of the interface."""
     found = ssl.SSLError(number, text)
-    found.library = "SSL"
+    found.library = None if reason is None else "SSL"  # type: ignore[assignment]
     found.reason = reason  # type: ignore[assignment]
     for name, value in attributes.items():
         setattr(found, name, value)

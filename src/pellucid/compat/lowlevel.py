@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 from pellucid.compat.answers import Answers
 from pellucid.compat.certificates import Certificate, describe
 from pellucid.compat.ciphers import triple
-from pellucid.compat.failures import build, plain, ragged_eof, reason_of, translate, want_read
+from pellucid.compat.failures import build, closed, plain, ragged_eof, reason_of, translate, want_read
 from pellucid.compat.more import More
 from pellucid.compat.sessions import SSLSession
 from pellucid.connection import ClientConnection, Connection, ServerConnection
@@ -186,7 +186,7 @@ class LowLevel(Answers, More):
                 raise ragged_eof()
             if self._peer_closed:
                 if self._conn is not None and self._conn.closed[1]:
-                    raise ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF)")
+                    raise closed()
                 return b""
             if self._done:
                 self._read_record()
@@ -289,7 +289,11 @@ class LowLevel(Answers, More):
     def write(self, data: Any) -> int:
         """Send all of `data`; after `SSLWantWriteError`, call again with the same."""
         self._begin()
-        view = memoryview(data).cast("B")
+        try:
+            view = memoryview(data).cast("B")
+        except TypeError:
+            kind = type(data).__name__
+            raise TypeError(f"a bytes-like object is required, not {kind!r}") from None
         if not self._done:
             with self._reading:
                 self._shake()
