@@ -25,11 +25,19 @@ from pellucid.trust.loading import read
 NATIVE: Any = _ssl._SSLContext
 """`_ssl._SSLContext`: the C class whose methods are called for what OpenSSL knows best."""
 
+_standard_new = ssl.SSLContext.__new__
+
 Password = str | bytes | bytearray | Callable[[], str | bytes | bytearray] | None
 
 
 class Overrides:
     """What a context of pellucid does in its own way; see `ssl.SSLContext` for what each is for."""
+
+    def __new__(cls, *args: Any, **more: Any) -> Any:
+        """A context that is pellucid's from its first moment."""
+        context = _standard_new(cls, *args, **more)  # type: ignore[type-var]
+        settings_of(context)
+        return context
 
     def _wrap_socket(
         self,
@@ -42,6 +50,8 @@ class Overrides:
     ) -> Any:
         from pellucid.compat.ends import SocketEnd
 
+        if server_side and is_unreadable(self):
+            return NATIVE._wrap_socket(self, sock, True, server_hostname, owner=owner, session=session)
         return SocketEnd(self, sock, server_side, server_hostname, owner=owner, session=session)
 
     def _wrap_bio(
@@ -56,6 +66,10 @@ class Overrides:
     ) -> Any:
         from pellucid.compat.ends import BioEnd
 
+        if server_side and is_unreadable(self):
+            return NATIVE._wrap_bio(
+                self, incoming, outgoing, True, server_hostname, owner=owner, session=session
+            )
         return BioEnd(self, incoming, outgoing, server_side, server_hostname, owner=owner, session=session)
 
     # -- certificates ----------------------------------------------------------------------------
@@ -237,6 +251,11 @@ class Overrides:
     def session_stats(self) -> dict[str, int]:
         """How many connections were made, accepted, resumed."""
         return dict(settings_of(self).statistics)
+
+
+def is_unreadable(context: Any) -> bool:
+    """Whether a context is older than `install()`: the keys that it was given cannot be read back."""
+    return "_pellucid" not in context.__dict__
 
 
 def load_identity(certfile: Any, keyfile: Any, password: Any) -> Identity:

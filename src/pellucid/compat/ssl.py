@@ -65,7 +65,9 @@ def create_default_context(
     if purpose not in (_standard.Purpose.SERVER_AUTH, _standard.Purpose.CLIENT_AUTH):
         raise (ValueError if isinstance(purpose, _standard.Purpose) else TypeError)(purpose)
     for_client = purpose == _standard.Purpose.SERVER_AUTH
-    context = SSLContext(_standard.PROTOCOL_TLS_CLIENT if for_client else _standard.PROTOCOL_TLS_SERVER)
+    context: SSLContext = SSLContext(
+        _standard.PROTOCOL_TLS_CLIENT if for_client else _standard.PROTOCOL_TLS_SERVER
+    )
     if sys.version_info >= (3, 13):
         context.verify_flags |= _standard.VERIFY_X509_PARTIAL_CHAIN | _standard.VERIFY_X509_STRICT
     if cafile or capath or cadata:
@@ -101,11 +103,15 @@ def install() -> None:
 
     For applications: it changes what other libraries do. `uninstall()` takes it back; connections
     that are open stay what they are.
+
+    Call it early. A context that is older keeps nothing that OpenSSL does not give back: a client's has
+    no ALPN and no certificate of its own any more, and a server's, which is nothing without its key,
+    goes on over OpenSSL.
     """
     if _replaced:
         return
     for name, value in vars(Overrides).items():
-        if not name.startswith("__"):
+        if not name.startswith("__") or name == "__new__":
             _replace(_standard.SSLContext, name, value)
     for kind in (_standard.SSLSocket, _standard.SSLObject):
         for name, value in vars(Beyond).items():
