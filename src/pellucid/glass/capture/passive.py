@@ -13,12 +13,13 @@ from typing import Any
 
 from pellucid.crypto.schedule12 import KeyBlock, master_secret
 from pellucid.crypto.schedule13 import TrafficSecret
-from pellucid.crypto.suites import SUITES, Suite, legacy_suites
-from pellucid.errors import Reason, TLSError
+from pellucid.crypto.suites import SUITES, Suite
+from pellucid.errors import TLSError
 from pellucid.glass.capture.keys import LABELS, KeyRing
 from pellucid.glass.capture.tcp import Conversation
 from pellucid.glass.decode import key_exchange_of
-from pellucid.glass.trace import Fact, Trace
+from pellucid.glass.hearing import TLS13, Hearing
+from pellucid.glass.trace import Trace
 from pellucid.records import (
     ALERT,
     APPLICATION,
@@ -34,12 +35,9 @@ from pellucid.records import (
 )
 from pellucid.secret import Secret
 from pellucid.wire import messages as m
-from pellucid.wire.codepoints import Alert, HandshakeType
 from pellucid.wire.codepoints import ExtensionType as X
-from pellucid.wire.extensions import BODY
+from pellucid.wire.codepoints import HandshakeType
 
-_TLS13 = 0x0304
-_SEEN = "seen on the wire; only the two ends know by which rule"
 _FROM_LOG = "from the key log"
 _MOST = 1 << 14 | 1 << 11  # bytes of a protected record (RFC 5246 section 6.2.3)
 
@@ -65,7 +63,7 @@ def overhear(conversation: Conversation, ring: KeyRing) -> Trace:
 class _Side:
     """One direction: what is unread, and the keys that it is, and will be, written under."""
 
-    __slots__ = ("buffer", "epoch", "finished", "lost", "openings", "parts", "traffic", "unused")
+    __slots__ = ("buffer", "epoch", "lost", "openings", "parts", "traffic", "unused")
 
     def __init__(self) -> None:
         self.buffer = b""
@@ -74,7 +72,6 @@ class _Side:
         self.openings: list[Opening] = []
         self.unused: dict[int, dict[str, Any]] = {}  # by epoch: keys that nothing was opened with yet
         self.traffic: TrafficSecret | None = None  # the latest application secret
-        self.finished = False
         self.lost = False  # what comes is no record
 
     def open(self, kind: int, header: bytes, payload: bytes) -> tuple[int, bytes] | None:
@@ -95,22 +92,15 @@ class _Side:
         return None
 
 
-class _Listener:
-    """Makes the trace."""
+class _Listener(Hearing):
+    """Makes the trace of a conversation, from the client's place."""
 
     def __init__(self, conversation: Conversation, ring: KeyRing) -> None:
+        super().__init__("client", conversation.chunks[0].at)
         self.ring = ring
-        self.trace = Trace()
-        self.trace.role = "client"
-        self.trace.started = conversation.chunks[0].at
         self.sides = {True: _Side(), False: _Side()}
-        self.hello: m.ClientHello | None = None
-        self.server_hello: m.ServerHello | None = None
-        self.version = 0
-        self.suite: Suite | None = None
         self.messages: list[bytes] = []  # of TLS 1.2, for the extended master secret
         self.block: KeyBlock | None = None
-        self.now = 0.0
         self.early_suite = _suite_to_come(conversation)
         for chunk in conversation.chunks:
             self.now = chunk.at - self.trace.started
@@ -119,9 +109,6 @@ class _Listener:
             for record in self._records(side):
                 self._record(chunk.client, *record)
         self._ends(conversation)
-
-    def _note(self, kind: str, **fields: Any) -> None:
-        self.trace.facts.append(Fact(self.now, kind, fields))
 
     # -- records -----------------------------------------------------------------------------------
 
@@ -142,16 +129,16 @@ class _Listener:
     def _record(self, client: bool, header: bytes, payload: bytes) -> None:
         side = self.sides[client]
         kind = header[0]
-        sealed = kind == APPLICATION_DATA if self.version == _TLS13 or not self.version else side.epoch > 0
+        sealed = kind == APPLICATION_DATA if self.version == TLS13 or not self.version else side.epoch > 0
         content: bytes | None = payload
         if sealed:
             opened = side.open(kind, header, payload)
             kind, content = opened or (kind, None)
             fresh = side.unused.pop(side.epoch, None)
             if opened and fresh:
-                self._note("keys", **fresh)
+                self.note("keys", **fresh)
         epoch = side.epoch if sealed else PLAIN
-        self._note(
+        self.note(
             "record", sent=client, epoch=epoch, content_type=kind, wire=header + payload, plaintext=content
         )
         if content is None:
@@ -159,11 +146,11 @@ class _Listener:
         if kind == HANDSHAKE:
             self._handshake(client, epoch, content)
         elif kind == CHANGE_CIPHER_SPEC:
-            self._note("ccs", sent=client)
-            if self.version and self.version != _TLS13:
+            self.note("ccs", sent=client)
+            if self.version and self.version != TLS13:
                 self._change_keys(client)
         elif kind == ALERT and len(content) == 2:
-            self._alert(client, *content)
+            self.alert(client, *content)
 
     def _handshake(self, client: bool, epoch: int, content: bytes) -> None:
         side = self.sides[client]
@@ -173,96 +160,32 @@ class _Listener:
             if len(side.parts) < stop:
                 return
             raw, side.parts = side.parts[:stop], side.parts[stop:]
-            self._note("message", sent=client, epoch=epoch, type=raw[0], raw=raw)
-            self._message(client, raw)
+            self.messages.append(raw)
+            self.message(client, epoch, raw)
 
-    def _message(self, client: bool, raw: bytes) -> None:
+    def _understand(self, client: bool, raw: bytes) -> None:
+        """What a message changes for the keys."""
+        super()._understand(client, raw)
         kind = raw[0]
-        self.messages.append(raw)
-        try:
-            if kind == HandshakeType.client_hello and client:
-                self.hello = m.ClientHello.decode(raw[4:])
-                self.trace.name = _server_name(self.hello)
-                self._early_keys()
-            elif kind == HandshakeType.server_hello and not client:
-                self._server_hello(m.ServerHello.decode(raw[4:]))
-        except TLSError:
-            return  # it is in the trace as it came
-        if kind == HandshakeType.client_key_exchange and client:
+        if kind == HandshakeType.client_hello and client:
+            self._early_keys()
+        elif kind == HandshakeType.server_hello and not client:
+            hello = self.server_hello
+            if hello is not None and hello.random != m.RETRY_RANDOM and self.version == TLS13:
+                self._keys13()
+        elif kind == HandshakeType.client_key_exchange and client:
             self._master(raw)
-        elif kind == HandshakeType.certificate_verify or kind == HandshakeType.server_key_exchange:
-            self._scheme(client, raw)
-        elif kind == HandshakeType.encrypted_extensions and not client:
-            self._alpn(m.EncryptedExtensions.decode(raw[4:]).extensions)
         elif kind == HandshakeType.key_update:
             self._update(client)
-        elif kind == HandshakeType.finished:
-            self.sides[client].finished = True
-            if all(side.finished for side in self.sides.values()):
-                self._note("state", what="handshake complete")
-
-    def _alert(self, client: bool, level: int, description: int) -> None:
-        self._note("alert", sent=client, level=level, description=description)
-        if description != Alert.close_notify and (level == 2 or self.version == _TLS13):
-            who = "client" if client else "server"
-            detail = f"the {who} sent the alert {Alert.name_of(description, 2)}"
-            self._note("error", reason=Reason.PEER_ALERT, detail=detail, local=client, alert=description)
 
     def _ends(self, conversation: Conversation) -> None:
         for name, count in conversation.gaps.items():
             if count:
-                self._note("state", what=f"the capture lacks {count} bytes that the {name} sent")
+                self.note("state", what=f"the capture lacks {count} bytes that the {name} sent")
         for client, side in self.sides.items():
             if side.lost:
                 who = "client" if client else "server"
-                self._note("state", what=f"what the {who} sent then is no TLS")
-
-    # -- what was negotiated -------------------------------------------------------------------------
-
-    def _server_hello(self, hello: m.ServerHello) -> None:
-        selected = hello.extensions.get(X.supported_versions)
-        self.version = int.from_bytes(selected, "big") if selected else hello.legacy_version
-        self.server_hello = hello
-        self.suite = (SUITES | legacy_suites()).get(hello.cipher_suite)
-        self._choices(hello)
-        if hello.random == m.RETRY_RANDOM or self.hello is None:
-            return
-        if self.version == _TLS13:
-            self._keys13()
-        else:
-            self._alpn(hello.extensions)
-
-    def _choices(self, hello: m.ServerHello) -> None:
-        asked = self.hello
-        if asked is None:
-            return
-        versions = _listed(asked, X.supported_versions) or (asked.legacy_version,)
-        self._decision("version", versions, self.version)
-        self._decision("cipher_suite", asked.cipher_suites, hello.cipher_suite)
-        share = hello.extensions.get(X.key_share)
-        if share is not None:
-            self._decision("group", _listed(asked, X.supported_groups), int.from_bytes(share[:2], "big"))
-
-    def _decision(self, what: str, offered: Any, chosen: Any) -> None:
-        self._note("decision", what=what, offered=tuple(offered), acceptable=(), chosen=chosen, rule=_SEEN)
-
-    def _scheme(self, client: bool, raw: bytes) -> None:
-        """The signature scheme stands in front of the signature; in TLS 1.2, behind the ECDH parameters."""
-        if self.hello is None or client:
-            return
-        offered = _listed(self.hello, X.signature_algorithms)
-        if raw[0] == HandshakeType.certificate_verify:
-            self._decision("signature_scheme", offered, int.from_bytes(raw[4:6], "big"))
-        elif self.suite is not None and key_exchange_of(self.suite.code) == "ECDHE":
-            at = 8 + raw[7]  # curve type, named curve, the point's length and the point
-            self._decision("group", _listed(self.hello, X.supported_groups), int.from_bytes(raw[5:7], "big"))
-            self._decision("signature_scheme", offered, int.from_bytes(raw[at : at + 2], "big"))
-
-    def _alpn(self, extensions: Any) -> None:
-        chosen = extensions.get(X.application_layer_protocol_negotiation)
-        if chosen is not None and self.hello is not None:
-            offered = self.hello.extensions.get(X.application_layer_protocol_negotiation, b"\0\0")
-            self._decision("alpn", _strings(offered[2:]), next(iter(_strings(chosen[2:])), ""))
+                self.note("state", what=f"what the {who} sent then is no TLS")
 
     # -- keys --------------------------------------------------------------------------------------
 
@@ -273,7 +196,7 @@ class _Listener:
         """Early data comes before the ServerHello that says its suite (RFC 8446 section 4.2.10)."""
         secret, suite = self._secret("client_early_traffic_secret"), self.early_suite
         if secret is not None and suite is not None and not self.sides[True].openings:
-            self._note("secret", name="client_early_traffic_secret", value=secret, how=_FROM_LOG, inputs={})
+            self.note("secret", name="client_early_traffic_secret", value=secret, how=_FROM_LOG, inputs={})
             self._expect(True, suite, TrafficSecret(suite.hash, secret), EARLY)
 
     def _keys13(self) -> None:
@@ -285,7 +208,7 @@ class _Listener:
             secret = self._secret(name)
             if secret is None or name in ("master_secret", "client_early_traffic_secret"):
                 continue
-            self._note("secret", name=name, value=secret, how=_FROM_LOG, inputs={})
+            self.note("secret", name=name, value=secret, how=_FROM_LOG, inputs={})
             if name != "exporter_master_secret":
                 epoch = HANDSHAKE_KEYS if "handshake" in name else APPLICATION
                 self._expect(name.startswith("client"), suite, TrafficSecret(suite.hash, secret), epoch)
@@ -321,11 +244,11 @@ class _Listener:
             if pre_master is not None and pre_master[:2] == self.hello.legacy_version.to_bytes(2, "big"):
                 how = "RSAES-PKCS1-v1_5 decryption with the server's private key"
                 sealed = {"encrypted_pre_master_secret": raw[6:]}
-                self._note("secret", name="pre_master_secret", value=pre_master, how=how, inputs=sealed)
+                self.note("secret", name="pre_master_secret", value=pre_master, how=how, inputs=sealed)
                 randoms = self.hello.random + self.server_hello.random
                 extended = X.extended_master_secret in self.server_hello.extensions
                 session_hash = self.suite.hash.new(b"".join(self.messages)).digest() if extended else None
-                self._block(master_secret(self.suite.hash, pre_master, randoms, session_hash, self._note))
+                self._block(master_secret(self.suite.hash, pre_master, randoms, session_hash, self.note))
                 return
 
     @staticmethod
@@ -342,9 +265,9 @@ class _Listener:
         if master is None or self.hello is None or self.server_hello is None or self.suite is None:
             return
         if not any(fact.fields["name"] == "master_secret" for fact in self.trace.of("secret")):
-            self._note("secret", name="master_secret", value=master, how=_FROM_LOG, inputs={})
+            self.note("secret", name="master_secret", value=master, how=_FROM_LOG, inputs={})
         randoms = self.hello.random + self.server_hello.random
-        self.block = KeyBlock(self.suite, master, randoms, self._note)
+        self.block = KeyBlock(self.suite, master, randoms, self.note)
 
     def _change_keys(self, client: bool) -> None:
         """RFC 5246 section 7.1: what this side sends from now on is protected."""
@@ -364,7 +287,7 @@ class _Listener:
             mac = block.client_mac_key if client else block.server_mac_key
             etm = self.server_hello is not None and X.encrypt_then_mac in self.server_hello.extensions
             side.openings = [OpeningCbc(suite.cbc, key, mac, etm)]  # type: ignore[arg-type]
-        self._note("keys", sent=client, epoch=1, suite=suite.code, key=key, iv=iv)
+        self.note("keys", sent=client, epoch=1, suite=suite.code, key=key, iv=iv)
 
 
 def _suite_to_come(conversation: Conversation) -> Suite | None:
@@ -385,30 +308,3 @@ def _suite_to_come(conversation: Conversation) -> Suite | None:
             return SUITES.get(hello.cipher_suite)
         parts = parts[stop:]
     return None
-
-
-def _server_name(hello: m.ClientHello) -> str | None:
-    """RFC 6066 section 3: the first name is the only one."""
-    raw = hello.extensions.get(X.server_name)
-    return None if raw is None or len(raw) < 6 else raw[5:].decode("ascii", "replace")
-
-
-def _listed(hello: m.ClientHello, kind: int) -> tuple[int, ...]:
-    """The values of an extension that holds one list of 16-bit numbers."""
-    raw = hello.extensions.get(kind)
-    form = BODY.get((kind, "CH"))
-    if raw is None or form is None:
-        return ()
-    try:
-        body = form.decode(raw)
-    except TLSError:
-        return ()
-    return tuple(getattr(body, next(iter(form.fields))))
-
-
-def _strings(data: bytes) -> Iterator[str]:
-    """RFC 7301 section 3.1: each name behind its length in one byte."""
-    at = 0
-    while at < len(data):
-        yield data[at + 1 : at + 1 + data[at]].decode("latin-1")
-        at += 1 + data[at]
