@@ -109,3 +109,18 @@ def test_explain() -> None:
     unknown = pellucid("explain", "handshake_failrue")
     assert unknown.returncode == 2
     assert b"Did you mean handshake_failure" in unknown.stderr
+
+
+def test_views_and_files_of_a_recording(recorded: Path, tmp_path: Path) -> None:
+    page, ladder, capture = tmp_path / "a.html", tmp_path / "a.svg", tmp_path / "a.pcapng"
+    done = pellucid(
+        "decode", "--view", "all", "--key", str(recorded / "key.pem"), "--html", str(page),
+        "--svg", str(ladder), "--pcap", str(capture), str(recorded / "museum.pcapng"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"leaks" in done.stdout
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert ladder.read_text("utf-8").startswith("<svg")
+    assert capture.stat().st_mode & 0o077 == 0
+    again = pellucid("decode", str(capture))  # its keys are inside now
+    assert SAID in again.stdout

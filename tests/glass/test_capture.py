@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid import ClientConnection, Policy, ReplayMemory, ServerConnection, UsageError
+from pellucid.glass import page, svg, terminal
 from pellucid.glass.capture import Capture, KeyRing, conversations, export, key_log_lines, listen
 from pellucid.glass.capture.packets import ETHERNET, RAW, Packet
 from pellucid.glass.capture.tcp import segment_of
 from pellucid.glass.trace import Trace
+from pellucid.glass.views import VIEWS, to_json
 from pellucid.legacy import museum_policy
 from pellucid.wire.codepoints import NamedGroup
 from support import TLS12, TLS13, House, pump
@@ -281,3 +283,25 @@ def test_a_changed_capture_never_breaks_the_listener(house: House, data: st.Data
 
 
 CHANGED: dict[str, Trace] = {}
+
+
+@pytest.mark.parametrize("keys", [True, False], ids=["with the keys", "without"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_view_shows_what_was_heard(house: House, kind: str, keys: bool) -> None:
+    policy, key, server = KINDS[kind]
+    found = heard(observed(house, policy, key, server), None if keys else KeyRing())
+    for name, view in VIEWS.items():
+        tree = view.build(found)
+        assert terminal.draw(name, tree, 80)
+        to_json(tree)
+    assert "<svg" in svg.draw(found)
+    assert "ClientHello" in page.page([page.document(found)])
+
+
+def test_several_connections_in_one_file(house: House) -> None:
+    traces = [observed(house, TLS13, "ecdsa-p256"), observed(house, TLS12, "rsa-2048")]
+    capture = Capture.read(export(*traces))
+    found = [listen(one, KeyRing(capture.secrets)) for one in conversations(capture.packets)]
+    for trace, again in zip(traces, found, strict=True):
+        assert again is not None
+        assert spoken(again) == spoken(trace)

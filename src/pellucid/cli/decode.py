@@ -16,7 +16,6 @@ from pellucid.cli.pictures import Pictures
 from pellucid.errors import Reason, UsageError
 from pellucid.glass.capture import KeyRing
 from pellucid.glass.reading import Recorded, read
-from pellucid.glass.story import tell
 
 
 @click.command(short_help="Show a recorded handshake: a trace, a capture, hex.")
@@ -36,13 +35,14 @@ def decode(
     private key; without them it shows what anybody on the wire could see.
     """
     terminal = output.terminal()
-    found = read(contents(source), key_ring(keylog, key))
+    ring = key_ring(keylog, key)
+    found = read(contents(source), ring)
+    leaked = ring.private_keys[0] if ring.private_keys else None
     pictures = Pictures(draw, output.show_secrets)
     for one in found:
-        if len(found) > 1 and not terminal.as_json:
-            terminal.draw([[("", "")], [(one.title, "title")], [("", "")]])
-        terminal.story(tell(client=one.trace))
-        pictures.add(one.trace, title=one.title)
+        title = one.title if len(found) > 1 else ""
+        terminal.show(one.trace, title=title, key=leaked)
+        pictures.add(one.trace, title=one.title, key=leaked)
     return exits.OK
 
 

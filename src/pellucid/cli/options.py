@@ -169,6 +169,7 @@ class PictureFlags:
 
     html: str | None
     svg: str | None
+    pcap: str | None
 
 
 def _bundle(kind: type, name: str, *options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -443,6 +444,9 @@ picture_options = _bundle(
     "draw",
     click.option("--html", metavar="FILE", help="Write a page that shows all of it, for any browser."),
     click.option("--svg", metavar="FILE", help="Write the ladder as a picture."),
+    click.option(
+        "--pcap", metavar="FILE", help="Write pcapng with the keys inside: Wireshark opens it, decrypted."
+    ),
 )
 
 

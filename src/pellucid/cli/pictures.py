@@ -1,9 +1,9 @@
-"""`--html FILE` and `--svg FILE`: pictures of the connections that a command made."""
+"""`--html`, `--svg` and `--pcap FILE`: the connections that a command made, for other programs to show."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pellucid.cli.options import PictureFlags
@@ -25,6 +25,7 @@ class Pictures:
     draw: PictureFlags
     secrets: bool = False
     _documents: list[dict[str, Any]] = field(default_factory=list)
+    _traces: list[Trace] = field(default_factory=list)
 
     def add(self, trace: Trace, other: Trace | None = None, *, title: str = "", key: Any = None) -> None:
         """A connection more: the page shows it behind the others, the SVG shows it alone.
@@ -44,10 +45,19 @@ class Pictures:
             from pellucid.glass import svg
 
             _write(self.draw.svg, svg.draw(trace, other, title=title))
+        if self.draw.pcap:
+            from pellucid.glass.capture import export
+
+            self._traces = [*self._traces, trace][-_MOST:]
+            _write(self.draw.pcap, export(*self._traces))
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    # A capture holds keys: nobody else may read it.
+    mode = 0o644 if isinstance(content, str) else 0o600
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(data)
     except OSError as error:
         raise UsageError(Reason.BAD_CONFIG, f"{path}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""A trace as packets: a pcapng file that Wireshark opens, decrypted.
+"""Traces as packets: a pcapng file that Wireshark opens, decrypted.
 
 draft-ietf-opsawg-pcapng; RFC 791, RFC 9293; RFC 9850 for the keys inside. A trace has records, not
 packets: their TCP connection is made up around them, from a handshake to its end, with documentation
@@ -16,8 +16,8 @@ from pellucid.glass.trace import Trace
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import HandshakeType
 
-CLIENT = bytes((192, 0, 2, 1)), 49152
-SERVER = bytes((198, 51, 100, 1)), 443
+CLIENT, CLIENT_PORT = bytes((192, 0, 2, 1)), 49152
+SERVER, SERVER_PORT = bytes((198, 51, 100, 1)), 443
 _SEGMENT = 16384  # bytes of a segment; as on a loopback device
 _FIN, _SYN, _PSH, _ACK = 1, 2, 8, 16
 
@@ -41,22 +41,27 @@ def key_log_lines(trace: Trace) -> Iterator[str]:
             yield f"{LABELS[name]} {random.hex()} {value.reveal().hex()}"
 
 
-def export(trace: Trace, *, secrets: bool = True) -> bytes:
-    """The trace as a pcapng file.
+def export(*traces: Trace, secrets: bool = True) -> bytes:
+    """Traces as a pcapng file, each a TCP connection of its own.
 
     Parameters:
-        trace: of either side.
+        traces: of either side.
         secrets: put the keys in, so that whoever has the file can read everything.
     """
-    capture = Capture(list(_Line(trace).packets()), list(key_log_lines(trace)) if secrets else [])
-    return capture.pcapng("TLS records of a pellucid trace; the TCP connection around them is made up")
+    capture = Capture()
+    for number, trace in enumerate(traces):
+        capture.packets += _Line(trace, CLIENT_PORT + number).packets()
+        capture.secrets += key_log_lines(trace) if secrets else []
+    return capture.pcapng("TLS records of pellucid traces; the TCP connections around them are made up")
 
 
 class _Line:
     """A TCP connection, made up."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, port: int) -> None:
         self.trace = trace
+        client, server = (CLIENT, port), (SERVER, SERVER_PORT)
+        self.ways = {True: (client, server), False: (server, client)}
         self.numbers = {True: 1000, False: 2000}  # what each side sends next; True is the client
 
     def packets(self) -> Iterator[Packet]:
@@ -81,7 +86,7 @@ class _Line:
         yield self._packet(at, True, _ACK)
 
     def _packet(self, at: float, client: bool, flags: int, data: bytes = b"", size: int = 0) -> Packet:
-        source, target = (CLIENT, SERVER) if client else (SERVER, CLIENT)
+        source, target = self.ways[client]
         acknowledged = self.numbers[not client] if flags & _ACK else 0
         segment = struct.pack(
             ">HHIIBBHHH", source[1], target[1], self.numbers[client], acknowledged, 0x50, flags, 65535, 0, 0
