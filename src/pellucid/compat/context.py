@@ -12,8 +12,13 @@ from __future__ import annotations
 import _ssl
 import os
 import ssl
+import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pellucid.compat.ciphers import group_names, known_suites, select_groups, select_schemes, select_suites
 from pellucid.compat.failures import plain
@@ -24,6 +29,9 @@ from pellucid.trust.loading import read
 
 NATIVE: Any = _ssl._SSLContext
 """`_ssl._SSLContext`: the C class whose methods are called for what OpenSSL knows best."""
+
+CONTEXTS: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The contexts that are pellucid's: `uninstall()` gives them back whole."""
 
 _standard_new = ssl.SSLContext.__new__
 
@@ -37,6 +45,7 @@ class Overrides:
         """A context that is pellucid's from its first moment."""
         context = _standard_new(cls, *args, **more)  # type: ignore[type-var]
         settings_of(context)
+        CONTEXTS.add(context)
         return context
 
     def _wrap_socket(
@@ -105,6 +114,11 @@ class Overrides:
     def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
         """Trust these certificates: a PEM file, a folder of `c_rehash`, PEM text or DER bytes."""
         settings = settings_of(self)
+        if capath is None and (found := plainly_certificates(cafile, cadata)):
+            settings.anchors.update(dict.fromkeys(found))
+            settings.deferred += (each.public_bytes(Encoding.DER) for each in found)
+            settings.changed()
+            return
         NATIVE.load_verify_locations(self, cafile, capath, cadata)
         if cafile is not None:
             certificates, lists = read_file(os.fsdecode(cafile))
@@ -116,6 +130,16 @@ class Overrides:
             data = cadata.encode("ascii") if isinstance(cadata, str) else bytes(cadata)
             settings.anchors.update(dict.fromkeys(parse(data)[0]))
         settings.changed()
+
+    def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
+        """The trusted authorities, as dictionaries or DER."""
+        give_deferred(self)
+        return list(NATIVE.get_ca_certs(self, binary_form))
+
+    def cert_store_stats(self) -> dict[str, int]:
+        """How many certificates and revocation lists there are."""
+        give_deferred(self)
+        return dict(NATIVE.cert_store_stats(self))
 
     def set_default_verify_paths(self) -> None:
         """Trust the authorities of the system."""
@@ -251,6 +275,46 @@ class Overrides:
     def session_stats(self) -> dict[str, int]:
         """How many connections were made, accepted, resumed."""
         return dict(settings_of(self).statistics)
+
+
+def plainly_certificates(cafile: Any, cadata: Any) -> list[x509.Certificate]:
+    """The certificates, if both arguments hold nothing but certificates that can be read.
+
+    OpenSSL takes ten times as long over a bundle of roots as `cryptography`, so it gets them only when
+    somebody asks the native context for them. Whatever is out of the ordinary it is given at once.
+    """
+    found: list[x509.Certificate] = []
+    try:
+        if cafile is not None:
+            data = Path(os.fsdecode(cafile)).read_bytes()
+            if b"X509 CRL-" in data or b"BEGIN TRUSTED" in data:
+                return []
+            found += read_file(os.fsdecode(cafile))[0]
+            if not found or len(found) != data.count(b"-----BEGIN CERTIFICATE-----"):
+                return []
+        if cadata is not None:
+            data = cadata.encode("ascii") if isinstance(cadata, str) else bytes(cadata)
+            given = parse(data)[0]
+            count = data.count(b"-----BEGIN CERTIFICATE-----")
+            whole = len(given) == count if count else sum(map(_size, given)) == len(data)
+            if not given or not whole or isinstance(cadata, str) is not bool(count):
+                return []
+            found += given
+    except (OSError, ValueError, TypeError):
+        return []
+    return found
+
+
+def _size(certificate: x509.Certificate) -> int:
+    return len(certificate.public_bytes(Encoding.DER))
+
+
+def give_deferred(context: Any) -> None:
+    """Let the native context have the certificates that were kept from it."""
+    settings = settings_of(context)
+    waiting, settings.deferred = settings.deferred, []
+    if waiting:
+        NATIVE.load_verify_locations(context, None, None, b"".join(waiting))
 
 
 def is_unreadable(context: Any) -> bool:

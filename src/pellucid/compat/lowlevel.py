@@ -72,7 +72,7 @@ class LowLevel(Answers, More):
         self._engine = threading.RLock()
         self._reading = threading.RLock()
         self._writing = threading.Lock()
-        self._record = bytearray()
+        self._record = b""  # what there is of the next one
         self._missing = _HEADER
         self._chunks: deque[bytes] = deque()
         self._unsent: bytes | memoryview = b""
@@ -204,22 +204,20 @@ class LowLevel(Answers, More):
 
     def _read_record(self) -> None:
         """Take one record from the network, and what it means from the connection."""
-        record = self._record
         while self._missing:
             data = self._receive(self._missing)
             if not data:
                 self._hear_eof()
                 return
-            record += data
+            record = self._record = self._record + data if self._record else data
             self._missing -= len(data)
             if not self._missing and len(record) == _HEADER:
                 length = record[3] << 8 | record[4]
                 if record[1] == 3 and length <= _MAX_RECORD:
                     self._missing = length
-        whole = bytes(record)
-        record.clear()
+        record, self._record = self._record, b""
         self._missing = _HEADER
-        self._hear(whole)
+        self._hear(record)
 
     def _hear(self, record: bytes) -> None:
         connection = self._connection

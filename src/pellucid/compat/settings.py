@@ -44,6 +44,7 @@ class Settings:
         anchors: trusted certificates; `crls` the revocation lists that stood beside them, DER.
         defaults: whether the system's authorities are trusted too.
         folders: `capath`s, read when a chain is first verified.
+        deferred: certificates in DER that the native context will be given when it is asked for them.
         alpn: application protocols.
         groups, suites13, schemes: what may be negotiated, if somebody said so.
         client_schemes: what a client signs with.
@@ -59,6 +60,7 @@ class Settings:
         self.crls: set[bytes] = set()
         self.defaults = False
         self.folders: list[str] = []
+        self.deferred: list[bytes] = []
         self.alpn: tuple[str, ...] = ()
         self.groups: tuple[int, ...] = ()
         self.suites13: tuple[int, ...] = ()
@@ -113,7 +115,7 @@ def settings_of(context: Any) -> Settings:
     found: Settings | None = context.__dict__.get("_pellucid")
     if found is None:
         found = Settings()
-        for der in context.get_ca_certs(True):
+        for der in _native().get_ca_certs(context, True):
             found.anchors[x509.load_der_x509_certificate(der)] = None
         found = context.__dict__.setdefault("_pellucid", found)
     return found
@@ -346,23 +348,27 @@ def read_file(name: str) -> Loaded:
     return _parse_file(str(path), status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _parse_file(name: str, changed: int, size: int) -> Loaded:
     return parse(Path(name).read_bytes())
 
 
 def read_folder(name: str) -> Loaded:
-    """The certificates and revocation lists of a folder made by `c_rehash`."""
-    found: dict[x509.Certificate, None] = {}
-    lists: set[bytes] = set()
+    """The certificates and revocation lists of a folder made by `c_rehash`, as `read_file` does."""
     try:
-        files = sorted(Path(name).iterdir())
+        return _parse_folder(name, Path(name).stat().st_mtime_ns)
     except OSError:
         return (), ()
-    for file in files:
+
+
+@lru_cache(maxsize=8)
+def _parse_folder(name: str, changed: int) -> Loaded:
+    found: dict[x509.Certificate, None] = {}
+    lists: set[bytes] = set()
+    for file in sorted(Path(name).iterdir()):
         suffix = file.suffix[1:]
         if suffix.removeprefix("r").isdigit() and file.is_file():
-            certificates, revoked = read_file(str(file))
+            certificates, revoked = parse(file.read_bytes())
             found.update(dict.fromkeys(certificates))
             lists.update(revoked)
     return tuple(found), tuple(lists)

@@ -24,7 +24,7 @@ from typing import Any
 
 from pellucid.compat.alerts import send_alerts as send_alerts
 from pellucid.compat.ciphers import scheme_names
-from pellucid.compat.context import Overrides
+from pellucid.compat.context import CONTEXTS, Overrides, give_deferred
 from pellucid.compat.lowlevel import LowLevel
 from pellucid.compat.objects import Beyond, SSLObject, SSLSocket
 from pellucid.errors import Reason, UsageError
@@ -128,6 +128,8 @@ def _replace(owner: type, name: str, value: Any) -> None:
 def uninstall() -> None:
     """Give the standard classes their own methods back."""
     send_alerts(False)
+    for context in tuple(CONTEXTS):
+        give_deferred(context)
     while _replaced:
         (owner, name), value = _replaced.popitem()
         if value is _MISSING:
