@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+from collections.abc import Iterator
+from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -524,3 +527,54 @@ def test_a_failed_connection_forgets_its_keys_and_its_data(house: House, policy:
             _ = side.traffic_secrets
         assert type(side._read.protection).__name__ == "PlainOpening"
         assert type(side._write.protection).__name__ == "PlainSealing"
+
+
+# -- plaintext and its tag -----------------------------------------------------------------------------
+
+
+def reachable(*roots: object) -> Iterator[object]:
+    """Everything that an application could get hold of from these objects, private attributes too."""
+    seen: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, (type, ModuleType, FunctionType, BuiltinFunctionType)):
+            continue
+        if isinstance(one, FrameType) and one.f_code.co_filename == __file__:
+            continue  # the test knows the plaintext
+        seen.add(id(one))
+        yield one
+        waiting += list(one.f_locals.values()) if isinstance(one, FrameType) else gc.get_referents(one)
+
+
+def holds(text: bytes, *roots: object) -> bool:
+    """Whether any bytes among what is reachable contain `text`."""
+    return any(
+        text in bytes(one) for one in reachable(*roots) if isinstance(one, (bytes, bytearray, memoryview))
+    )
+
+
+@pytest.mark.rfc("rfc8446:5.2:11")
+@pytest.mark.parametrize("size", [1, 100, MAX_PLAINTEXT // 32])
+@pytest.mark.parametrize("suite", [0x1301, 0x1302, 0x1303, 0x1304, 0xC02B, 0xCCA9])
+def test_no_plaintext_is_seen_whose_tag_is_wrong(house: House, suite: int, size: int) -> None:
+    """AEADs that decrypt into a buffer leave the plaintext there though its tag is wrong."""
+    policy = (TLS13 if suite < 0x1400 else TLS12).replace(cipher_suites=(suite,))
+    client, server = house.pair(policy)
+    text = b"never to be seen by anyone"
+    client.send_data(text)
+    server.receive_data(client.data_to_send())
+    assert holds(text, server), "the search finds what is there"
+    assert data_in(list(server.events())) == text
+    client.send_data(b"authentic")
+    good = client.data_to_send()
+    client.send_data((text + b"; ") * size)
+    bad = bytearray(client.data_to_send())
+    bad[3 + 2 + (bad[3] << 8 | bad[4]) - 1] ^= 1  # the tag of its first record
+    with pytest.raises(TLSError) as refused:
+        server.receive_data(good + bytes(bad))
+    assert refused.value.reason is Reason.BAD_RECORD_MAC
+    assert refused.value.__traceback__ is not None, "its frames are searched too"
+    assert not holds(text, server, refused.value)
+    assert data_in(list(server.events())) == b"authentic", "what came before is still delivered"
+    assert server.unread_data() == b""
