@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from browser.pages import opened, running, serious_faults
-from pellucid import Authority, ClientConfig, ServerConfig, lab
+from pellucid import Authority, ClientConfig, ServerConfig, ServerConnection, lab
 from pellucid.glass import page
 from pellucid.glass.trace import Trace
 from pellucid.wire.codepoints import ExtensionType
@@ -60,35 +60,30 @@ def test_every_view_is_printed(browser: Any, tmp_path: Path) -> None:
         assert not tab.locator(".tabs").is_visible()
 
 
-def hostile_page() -> str:
-    """What an enemy can say in a handshake: names in certificates, SNI, ALPN, data."""
+def hostile_talk(*faults: lab.Fault) -> tuple[Trace, Trace, bool]:
+    """What an enemy can say in a handshake: names in certificates, ALPN, data; and whether it was heard."""
     authority = Authority.create(HOSTILE[:60])
     client, server = Trace(), Trace()
-    sni = HOSTILE.encode()
-    name = b"\x00" + len(sni).to_bytes(2, "big") + sni
-    extension = len(name).to_bytes(2, "big") + name
-    talk = lab.converse(
-        lab.MisbehavingClient(
-            ClientConfig(trust=authority.trust(), alpn=(HOSTILE,), observer=client),
-            "localhost",
-            lab.extensions(ClientHello, {ExtensionType.server_name: extension}),
-        ),
-        lab.MisbehavingServer(
-            ServerConfig(
-                identities=(authority.issue("localhost", common_name=HOSTILE[:60]),),
-                alpn=(HOSTILE,),
-                observer=server,
-            )
-        ),
-    )
+    identity = authority.issue("localhost", common_name=HOSTILE[:60])
+    theirs = ClientConfig(trust=authority.trust(), alpn=(HOSTILE,), observer=client)
+    ours = ServerConfig(identities=(identity,), alpn=(HOSTILE,), observer=server)
+    talk = lab.converse(lab.MisbehavingClient(theirs, "localhost", *faults), ServerConnection(ours))
     if talk.completed:
         talk.client.send_data(HOSTILE.encode())
         talk.go_on()
-    return page.page(
-        [page.document(client, server, title=HOSTILE), page.document(server, title="the server's")],
-        title=HOSTILE,
-        text=HOSTILE,
-    )
+    return client, server, talk.completed
+
+
+def hostile_page() -> str:
+    """Such a connection, and one with a server name that is none."""
+    name = HOSTILE.encode()
+    name = b"\0" + len(name).to_bytes(2, "big") + name
+    extension = len(name).to_bytes(2, "big") + name
+    client, server, completed = hostile_talk()
+    assert completed
+    other = hostile_talk(lab.extensions(ClientHello, {ExtensionType.server_name: extension}))[1]
+    shown = [page.document(client, server, title=HOSTILE), page.document(other, title="the server's")]
+    return page.page(shown, title=HOSTILE, text=HOSTILE)
 
 
 def test_what_strangers_say_is_text(browser: Any, tmp_path: Path) -> None:

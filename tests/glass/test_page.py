@@ -20,7 +20,7 @@ from pellucid.lab import converse
 from pellucid.secret import Secret
 from support import House
 
-HOSTILE = "</script><!-- <script>&{title}{tail}\x00\x1b\u2028'\""
+HOSTILE = "</script ></title></pre><img src=x onerror=run()><!-- <script>&{title}{tail}\x00\x1b\u2028'\""
 
 
 class Reader(HTMLParser):
@@ -31,6 +31,7 @@ class Reader(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str | None]] = []
         self.scripts: list[str] = []
+        self.inside = False
         self.feed(text)
         self.close()
 
@@ -39,9 +40,14 @@ class Reader(HTMLParser):
         self.attributes += attrs
         if tag == "script":
             self.scripts.append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append("/" + tag)
+        self.inside = False
 
     def handle_data(self, data: str) -> None:
-        if self.tags[-1:] == ["script"]:
+        if self.inside:
             self.scripts[-1] += data
 
 
@@ -176,7 +182,9 @@ def test_the_status_page_answers(
     assert body or b"HEAD" in pieces[0]
 
 
-@pytest.mark.parametrize("pieces", [(), (b"GET / HTTP/1.1\r\n",), (b"GET /" + b"a" * 10_000,) * 3])
+@pytest.mark.parametrize(
+    "pieces", [(), (b"GET / HTTP/1.1\r\n",), (b"GET / HTTP/1.1\r\nA: ", b"a" * 20_000, b"\r\n\r\n")]
+)
 def test_no_answer_to_what_is_no_request(house: House, pieces: tuple[bytes, ...]) -> None:
     sent: Any = Sent(*pieces)
     www.answer(sent, seen(house, "1.3").server)

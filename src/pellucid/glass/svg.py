@@ -102,8 +102,11 @@ def _rows(view: LadderView) -> Iterator[tuple[int, list[str]]]:
         if isinstance(item, Moment):
             yield 24, list(_moment(item))
             continue
-        number = item.step if item.step != last and not item.bad else 0
-        last = item.step or last
+        dummy = (
+            item.kind == "ccs" and item.step == 2
+        )  # TLS 1.3's, for old middleboxes only: no step of anything
+        number = 0 if item.bad or dummy or item.step == last else item.step
+        last = last if dummy else item.step or last
         yield (56 if item.gist else 40), list(_arrow(item, number))
 
 

@@ -89,7 +89,8 @@ const Bytes = (() => {
           ? h("small", {}, ` byte ${at - field.start + 1} of ${field.end - field.start}`) : null),
         h("p", { class: "says" }, h("code", {}, field.value || bytesText(field.end - field.start)),
           field.meaning ? h("strong", {}, field.meaning) : null, h("small", {}, `${field.kind ? `${field.kind}, ` : ""}${range}`), section(field.section)),
-        field.about ? h("p", { class: "about" }, field.about) : h("p", { class: "about" }, "\u00a0"));
+        field.about ? h("p", { class: "about" }, field.about)
+          : index === 0 ? h("p", { class: "about" }, "Point at a byte or at a field, or walk along either with the arrow keys.") : "");
     };
 
     const visible = (index) => {

@@ -32,8 +32,9 @@ const Ladder = (() => {
     let last = 0;
     const rows = view.items.map((item) => {
       if (!("id" in item)) return momentRow(item);
-      const number = item.step && item.step !== last && !item.bad ? item.step : "";
-      last = item.step || last;
+      const dummy = item.kind === "ccs" && item.step === 2; // TLS 1.3's, for old middleboxes only: no step of anything
+      const number = item.step && item.step !== last && !item.bad && !dummy ? item.step : "";
+      last = (!dummy && item.step) || last;
       return arrowRow(item, context, number);
     });
     return h("section", { class: "ladder", id: "ladder", "aria-label": "Messages" },
