@@ -19,7 +19,7 @@ from pellucid.crypto.groups import GROUPS
 from pellucid.crypto.signatures import SCHEMES
 from pellucid.crypto.suites import SUITES, Suite, legacy_suites
 from pellucid.errors import Reason, UsageError
-from pellucid.limits import MAX_CERTIFICATE_MESSAGE, MAX_PLAINTEXT, MAX_TICKET_LIFETIME
+from pellucid.limits import EARLY_DATA_WINDOW, MAX_CERTIFICATE_MESSAGE, MAX_PLAINTEXT, MAX_TICKET_LIFETIME
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session, SessionMemory
 from pellucid.resumption.tickets import ReplayGuard, SessionStore, TicketIssuer, TicketKeys
@@ -401,7 +401,7 @@ class ServerConfig(Config):
     session_cache: SessionStore | None = None
     max_early_data: int = 0
     replay_guard: ReplayGuard | None = None
-    early_data_window: float = 10.0
+    early_data_window: float = EARLY_DATA_WINDOW
     stateless_retry: bool = False
     require_server_name: bool = False
     require_alpn: bool = False

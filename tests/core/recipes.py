@@ -244,7 +244,9 @@ def out_of_numbers() -> TLSError:
     return raised.value
 
 
-def certificate_of(*, curve: Any = None, hash: Any = None, critical: bytes = b"") -> bytes:
+def certificate_of(
+    *, curve: Any = None, public_key: Any = None, hash: Any = None, critical: bytes = b""
+) -> bytes:
     """A leaf of the test authority that says the least; `critical` is in an extension that nobody knows."""
     key = ec.generate_private_key(curve or ec.SECP256R1())
     now = x509.load_der_x509_certificate(ECDSA.leaf).not_valid_before_utc
@@ -252,7 +254,7 @@ def certificate_of(*, curve: Any = None, hash: Any = None, critical: bytes = b""
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))
         .issuer_name(AUTHORITY.certificate.subject)
-        .public_key(key.public_key())
+        .public_key(public_key or key.public_key())
         .serial_number(7)
         .not_valid_before(now)
         .not_valid_after(now.replace(year=now.year + 1))

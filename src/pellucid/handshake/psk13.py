@@ -15,6 +15,7 @@ from pellucid.crypto.schedule13 import KeySchedule, resumption_psk
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import FindPsk, Request
+from pellucid.limits import MAX_IDENTITIES_TRIED
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
@@ -26,8 +27,6 @@ from pellucid.wire.messages import ClientHello, NewSessionTicket
 
 if TYPE_CHECKING:
     from pellucid.handshake.context import Handshake
-
-MAX_IDENTITIES_TRIED = 8
 
 
 class Resumed:

@@ -32,7 +32,6 @@ from pellucid.handshake.authentication import (
 from pellucid.handshake.certificate_types import choose_types, client_shows_raw_key
 from pellucid.handshake.context import Expect, Handshake, Steps, early_exporter
 from pellucid.handshake.psk13 import (
-    MAX_IDENTITIES_TRIED,
     KnownKeys,
     Resumed,
     choose_psk,
@@ -41,7 +40,7 @@ from pellucid.handshake.psk13 import (
     issue_tickets,
     known_keys,
 )
-from pellucid.limits import MAX_PLAINTEXT, MAX_SKIPPED_EARLY_DATA
+from pellucid.limits import MAX_IDENTITIES_TRIED, MAX_PLAINTEXT, MAX_SKIPPED_EARLY_DATA
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
