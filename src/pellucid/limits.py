@@ -14,6 +14,7 @@ MAX_CERTIFICATE_MESSAGE = 100_000  # OpenSSL's and BoringSSL's max_cert_list: 10
 MAX_CERTIFICATES = 10  # OpenSSL's and mbedTLS's default depth
 MIN_RSA_BITS = 2048  # CA/Browser Forum BR 6.1.5; rustls 2048; OpenSSL's security level 2: 2048
 MAX_RSA_BITS = 8192  # Go 8192 (CVE-2023-29409); rustls 8192
+MAX_RSA_EXPONENT = 2**32 - 1  # rustls-webpki (ring) 2**33 - 1, Go 2**31 - 1; a longer one only costs time
 MAX_INTERMEDIATES = 8  # cryptography's default max_chain_depth; rustls-webpki 6
 MAX_SIGNATURE_CHECKS = 100  # on the way to one path: rustls-webpki 100, Go 100
 MAX_NAME_CHECKS = 2**15  # names times constraints: half a second; rustls-webpki and Go, compiled, 250,000

@@ -89,6 +89,11 @@ def rsa_bits(bits: int) -> Reason | None:
     return refused(lambda: verify((certificate_of(public_key=key),), "localhost", trust=TRUST))
 
 
+def rsa_exponent(exponent: int) -> Reason | None:
+    key = RSAPublicNumbers(exponent, (1 << 2047) | (1 << 100) | 1).public_key()
+    return refused(lambda: verify((certificate_of(public_key=key),), "localhost", trust=TRUST))
+
+
 def intermediates(number: int) -> Reason | None:
     authority = AUTHORITY
     for _ in range(number):
@@ -236,6 +241,7 @@ CASES: dict[str, Case] = {
     "MAX_CERTIFICATES": case(certificates, limits.MAX_CERTIFICATES, R.CERTIFICATE_CHAIN_TOO_LONG),
     "MIN_RSA_BITS": case(rsa_bits, limits.MIN_RSA_BITS, R.WEAK_CERTIFICATE_KEY, step=-8),
     "MAX_RSA_BITS": case(rsa_bits, limits.MAX_RSA_BITS, R.WEAK_CERTIFICATE_KEY, step=8),
+    "MAX_RSA_EXPONENT": case(rsa_exponent, limits.MAX_RSA_EXPONENT, R.WEAK_CERTIFICATE_KEY, step=2),
     "MAX_INTERMEDIATES": case(intermediates, limits.MAX_INTERMEDIATES, R.CERTIFICATE_CHAIN_TOO_LONG),
     "MAX_SIGNATURE_CHECKS": case(
         signature_checks, limits.MAX_SIGNATURE_CHECKS, R.UNKNOWN_CA, good=R.CERTIFICATE_EXPIRED

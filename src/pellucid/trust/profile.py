@@ -23,7 +23,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy
 
 from pellucid.crypto.signatures import CURVES, kind_of
 from pellucid.errors import Reason
-from pellucid.limits import MAX_RSA_BITS, MIN_RSA_BITS
+from pellucid.limits import MAX_RSA_BITS, MAX_RSA_EXPONENT, MIN_RSA_BITS
 from pellucid.trust.names import loose_address
 from pellucid.trust.suffixes import is_public
 
@@ -128,6 +128,8 @@ def key_fault(key: Any, profile: str) -> Fault | None:
         if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
             most = f"{MIN_RSA_BITS} are the least" if bits < MIN_RSA_BITS else f"{MAX_RSA_BITS} are the most"
             return Fault(Reason.WEAK_CERTIFICATE_KEY, f"its RSA key has {bits} bits, and {most}")
+        if key.public_numbers().e > MAX_RSA_EXPONENT:
+            return Fault(Reason.WEAK_CERTIFICATE_KEY, f"its RSA exponent is over {MAX_RSA_EXPONENT}")
         if bits % 8 and profile == WEBPKI:  # BR 6.1.5
             return Fault(Reason.WEAK_CERTIFICATE_KEY, f"its RSA key has {bits} bits, no multiple of eight")
         return None
