@@ -8,6 +8,7 @@ from pathlib import Path
 import conformance
 import failures
 import states
+import tables
 from rich.console import Console
 from rich.text import Text
 
@@ -35,5 +36,6 @@ if __name__ == "__main__":
     demo()
     states.draw()
     examples.draw()
+    tables.draw()
     failures.draw()
     conformance.draw()

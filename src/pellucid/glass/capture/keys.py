@@ -19,6 +19,7 @@ LABELS = {
     "client_application_traffic_secret_0": "CLIENT_TRAFFIC_SECRET_0",
     "server_application_traffic_secret_0": "SERVER_TRAFFIC_SECRET_0",
     "exporter_master_secret": "EXPORTER_SECRET",
+    "early_exporter_master_secret": "EARLY_EXPORTER_SECRET",
     "master_secret": "CLIENT_RANDOM",  # TLS 1.2's; TLS 1.3's secret of that name has no label
 }
 NAMES = {label: name for name, label in LABELS.items()}
