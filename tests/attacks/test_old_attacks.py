@@ -36,7 +36,8 @@ MODULUS = RSA.public_key.public_numbers().n
 
 def encrypted(plain: bytes) -> bytes:
     """A block encrypted without any padding of ours: textbook RSA."""
-    return pow(int.from_bytes(plain, "big"), 65537, MODULUS).to_bytes(256, "big")
+    number: int = pow(int.from_bytes(plain, "big"), 65537, MODULUS)
+    return number.to_bytes(256, "big")
 
 
 def padded(premaster: bytes, *, start: bytes = b"\0\2", end: bytes = b"\0") -> bytes:
