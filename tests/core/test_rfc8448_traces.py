@@ -169,6 +169,8 @@ class Notebook:
         return self.note
 
     def note(self, kind: str, **fields: Any) -> None:
+        if kind not in ("secret", "keys"):
+            return
         for name in ("value", "key", "iv"):
             if name in fields:
                 self.values.add(bytes(memoryview(fields[name])))
@@ -364,7 +366,7 @@ def run_server(section: int, trace: Trace, **settings: Any) -> tuple[ServerConne
         random=Drawer(trace.randoms("server")),
         observer=notebook,
         now=lambda: NOW,
-        **settings,
+        **{"ticket_issuer": Issuer(), **settings},  # so that no key of tickets is drawn
     )
     connection = TraceServer(config, trace.messages("server"))
     events = play(trace, "server", connection)
