@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         TLSError,
         UsageError,
     )
+    from pellucid.glass.recorder import FlightRecorder
+    from pellucid.glass.trace import Trace
     from pellucid.info import ConnectionInfo
     from pellucid.io.endpoints import connect, serve, wrap_client, wrap_server
     from pellucid.io.sockets import TLSSocket
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from pellucid.io.streams import open_connection, start_server, start_tls
     from pellucid.io.transport import TLSTransport, create_connection, create_server
     from pellucid.keylog import KeyLog
+    from pellucid.replaying import replay
     from pellucid.resumption.psk import PreSharedKey, import_psk
     from pellucid.resumption.sessions import ClientSessions, Session
     from pellucid.resumption.tickets import ReplayMemory, SessionStore, TicketKeys
@@ -53,6 +56,8 @@ _HOMES = {
         "TLSError",
         "UsageError",
     ),
+    "glass.recorder": ("FlightRecorder",),
+    "glass.trace": ("Trace",),
     "info": ("ConnectionInfo",),
     "io.endpoints": ("connect", "serve", "wrap_client", "wrap_server"),
     "io.sockets": ("TLSSocket",),
@@ -60,6 +65,7 @@ _HOMES = {
     "io.streams": ("open_connection", "start_server", "start_tls"),
     "io.transport": ("TLSTransport", "create_connection", "create_server"),
     "keylog": ("KeyLog",),
+    "replaying": ("replay",),
     "resumption.psk": ("PreSharedKey", "import_psk"),
     "resumption.sessions": ("ClientSessions", "Session"),
     "resumption.tickets": ("ReplayMemory", "SessionStore", "TicketKeys"),
@@ -79,7 +85,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "Session", "ClientSessions", "SessionStore", "TicketKeys", "ReplayMemory",
     "PreSharedKey", "import_psk", "KeyLog", "Secret",
     "TLSError", "PeerMisbehaved", "CertificateRefused", "PeerRefused", "ConnectionEnded", "UsageError",
-    "Reason",
+    "Reason", "Trace", "FlightRecorder", "replay",
 ]  # fmt: skip
 
 

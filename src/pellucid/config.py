@@ -245,6 +245,15 @@ class Observer(Protocol):
         ...
 
 
+def _observer() -> Observer | None:
+    """Nobody, unless the environment variable PELLUCID_TRACE asks for traces (see `glass.recorder`)."""
+    if not os.environ.get("PELLUCID_TRACE"):
+        return None
+    from pellucid.glass.recorder import from_environment
+
+    return from_environment()
+
+
 Hidden = Callable[[str, Callable[[], bytes]], bytes]
 
 
@@ -263,7 +272,8 @@ class Config:
         psks: pre-shared keys from outside TLS.
         ask: requests (classes of `pellucid.events`) that the application wants to answer itself.
         keylog: called with each line of the NSS key log (RFC 9850); see `pellucid.keylog`.
-        observer: somebody who looks; None costs nothing.
+        observer: somebody who looks; None costs nothing. By default nobody, or what the environment
+            variable PELLUCID_TRACE asks for.
         random, now: where randomness and time come from; other sources make a run repeatable.
         hidden: asked for results whose randomness the primitives keep to themselves (signatures,
             encapsulations), for the same purpose.
@@ -278,7 +288,7 @@ class Config:
     psks: tuple[PreSharedKey, ...] = ()
     ask: frozenset[type[Request]] = frozenset()
     keylog: Callable[[str], None] | None = None
-    observer: Observer | None = None
+    observer: Observer | None = field(default_factory=_observer)
     random: Callable[[int], bytes] = os.urandom
     now: Callable[[], float] = time.time
     hidden: Hidden = _call

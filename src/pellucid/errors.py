@@ -207,6 +207,20 @@ class TLSError(Exception):
         self.trace: object | None = None
         super().__init__(reason, detail)
 
+    def report(self, *views: str, secrets: bool = False) -> str:
+        """What happened, why, what to do, and the handshake up to there if a trace was kept.
+
+        Parameters:
+            views: what to show of it, by the names of `pellucid.glass.views`; the ladder if none.
+            secrets: show keys whole.
+
+        >>> print(TLSError(Reason.BAD_FINISHED).report().splitlines()[0])
+        The peer's Finished is wrong: the two sides saw different handshakes.
+        """
+        from pellucid.glass.report import report
+
+        return report(self, *views, secrets=secrets)
+
     def __str__(self) -> str:
         text = self.reason.sentence
         if self.detail:

@@ -207,6 +207,11 @@ class Watched(Base):
         self._call("request certificate", required)
         super().request_certificate(required=required)  # type: ignore[misc]
 
+    def _fail(self, error: TLSError, **named: Any) -> Any:
+        if error.trace is None:
+            error.trace = getattr(self._note, "__self__", None)  # whose note it is: the trace
+        super()._fail(error, **named)
+
     def _answer(self, value: Any, error: TLSError | None) -> None:
         if error is not None:
             self._call(

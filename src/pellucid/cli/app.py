@@ -17,6 +17,10 @@ COMMANDS = {
     "serve": ("pellucid.cli.serve:serve", "Run a server that shows its visitors' handshakes."),
     "live": ("pellucid.cli.live:live", "Watch handshakes happen in the browser, and break them."),
     "decode": ("pellucid.cli.decode:decode", "Show a recorded handshake: a trace, a capture, hex."),
+    "replay": (
+        "pellucid.cli.replay:replay_command",
+        "Run a recorded handshake again, one message at a time.",
+    ),
     "diff": ("pellucid.cli.diff:diff", "Show in what two recorded handshakes differ."),
     "explain": ("pellucid.cli.explain:explain", "Say what a word, a number or an error message means."),
     "cert": ("pellucid.cli.cert:cert", "Make, show and verify certificates."),

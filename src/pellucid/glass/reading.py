@@ -43,7 +43,8 @@ def read(data: bytes, ring: KeyRing | None = None) -> list[Recorded]:
     """
     ring = KeyRing() if ring is None else ring
     if data.lstrip()[:1] == b"{":
-        return [Recorded("a trace", Trace.read(io.StringIO(data.decode("utf-8", "replace"))))]
+        found = Trace.read_all(io.StringIO(data.decode("utf-8", "replace")))
+        return [Recorded(f"a trace of the {one.role}, {one.name or 'no name'}", one) for one in found]
     if Capture.is_one(data):
         return _capture(data, ring)
     if not _looks_binary(data):

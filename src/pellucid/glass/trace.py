@@ -197,6 +197,12 @@ class Trace:
 
     def lines(self, *, secrets: bool = False) -> Iterator[str]:
         """The trace as JSON Lines, without the line ends. Secrets only if you ask."""
+        yield json.dumps(self.head(secrets=secrets))
+        for fact in self.facts:
+            yield self.line(fact, secrets=secrets)
+
+    def head(self, *, secrets: bool = False) -> dict[str, Any]:
+        """The first line: what the trace is of."""
         head: dict[str, Any] = {
             "pellucid": "trace",
             "schema": SCHEMA,
@@ -207,9 +213,13 @@ class Trace:
         }
         if self.dropped or self.omitted:
             head |= {"dropped": self.dropped, "omitted": self.omitted}
-        yield json.dumps(head)
-        for at, kind, fields in self.facts:
-            yield json.dumps({"at": round(at, 6), "kind": kind} | _written(kind, fields, secrets))
+        return head
+
+    @staticmethod
+    def line(fact: Fact, *, secrets: bool = False) -> str:
+        """A fact's line."""
+        at, kind, fields = fact
+        return json.dumps({"at": round(at, 6), "kind": kind} | _written(kind, fields, secrets))
 
     def write(self, file: TextIO, *, secrets: bool = False) -> None:
         """Write the trace to a text file as JSON Lines."""
@@ -218,23 +228,50 @@ class Trace:
 
     @classmethod
     def read(cls, file: TextIO) -> Trace:
-        """Read back what `write` wrote. Raises UsageError(BAD_CONFIG) for anything else."""
-        trace = cls()
+        """Read back what `write` wrote; the first trace of several. Raises UsageError(BAD_CONFIG)."""
+        return cls.read_all(file)[0]
+
+    @classmethod
+    def read_all(cls, file: TextIO) -> list[Trace]:
+        """Read the traces of a file, one behind the other.
+
+        Raises:
+            UsageError: this is something else, or of another schema (`Reason.BAD_CONFIG`).
+        """
+        found: list[Trace] = []
         try:
-            head = json.loads(file.readline())
-            if head["pellucid"] != "trace" or head["schema"] != SCHEMA:
-                raise ValueError(f"schema {head['schema']}")
-            trace.role = str(head["role"])
-            trace.name = head["name"]
-            trace.started = float(head["started"])
-            trace.dropped = int(head.get("dropped", 0))
-            trace.omitted = int(head.get("omitted", 0))
             for line in file:
-                fields = {name: _read(value) for name, value in json.loads(line).items()}
-                trace.facts.append(Fact(float(fields.pop("at")), str(fields.pop("kind")), fields))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+                fact = json.loads(line)
+                if "pellucid" in fact:
+                    found.append(cls._from_head(fact))
+                else:
+                    found[-1]._add(fact)
+            if not found:
+                raise ValueError("there is nothing in it")
+            for trace in found:
+                trace.dropped = trace.dropped or trace._kept
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise UsageError(Reason.BAD_CONFIG, f"this is no trace of schema {SCHEMA}: {error}") from None
+        return found
+
+    @classmethod
+    def _from_head(cls, head: dict[str, Any]) -> Trace:
+        if head["pellucid"] != "trace" or head["schema"] != SCHEMA:
+            raise ValueError(f"schema {head['schema']}")
+        trace = cls()
+        trace.role = str(head["role"])
+        trace.name = head["name"]
+        trace.started = float(head["started"])
+        trace.dropped = int(head.get("dropped", 0))
+        trace.omitted = int(head.get("omitted", 0))
         return trace
+
+    def _add(self, fact: dict[str, Any]) -> None:
+        fields = {name: _read(value) for name, value in fact.items()}
+        found = Fact(float(fields.pop("at")), str(fields.pop("kind")), fields)
+        self.facts.append(found)
+        if "size" in fields:  # shortened; a trace that was written while it grew has no sum in its head
+            self._kept += int(fields["size"])
 
 
 def _written(kind: str, fields: dict[str, Any], secrets: bool) -> dict[str, Any]:
