@@ -241,10 +241,10 @@ def why_not(trace: Trace) -> str:
     config = next(iter(trace.of("config")), None)
     if config is None:
         return "it holds no inputs (it may come from a capture, or from an older version)"
-    if any(isinstance(fact.fields.get("value"), Hidden) for fact in trace.of("drawn", "call")):
-        return "it was written without secrets; record it with --show-secrets"
     if trace.dropped:
         return f"{trace.dropped:,} bytes of its data were not kept"
+    if any(isinstance(fact.fields.get("value"), Hidden) for fact in trace.of("drawn", "call")):
+        return "it was written without secrets; record it with --show-secrets"
     if config.fields["settings"]["policy"]["padding"]:
         return "its policy pads records by a function of its own"
     return ""

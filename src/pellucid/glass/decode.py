@@ -228,9 +228,11 @@ def _decompressed(message: m.CompressedCertificate) -> m.Certificate | None:
 def load(der: bytes) -> x509.Certificate | None:
     """A certificate, or None for bytes that are none (a raw public key, or worse)."""
     try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError:
+        found = x509.load_der_x509_certificate(der)
+        _ = found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
+    except ValueError:  # the library reads some parts only when they are asked for
         return None
+    return found
 
 
 def name_text(name: x509.Name) -> str:

@@ -39,7 +39,7 @@ KINDS: dict[str, str] = {
     "decision": "what offered acceptable chosen rule",
     "secret": "name value inputs how",
     "keys": "sent epoch suite key iv",
-    "path": "certificates anchor",
+    "path": "certificates anchors",
     "check": "what passed detail certificate",
     "request": "what",
     "answer": "what",

@@ -30,7 +30,7 @@ def draw(name: str, view: Any, width: int = 80, *, secrets: bool = False) -> lis
     Args:
         name: of the view, as in `VIEWS`.
         view: the tree that its `build` made.
-        width: columns, at least 60.
+        width: columns, at least 72.
         secrets: show keys whole.
     """
-    return list(DRAWINGS[name](view, max(width, 60), secrets=secrets))
+    return list(DRAWINGS[name](view, max(width, 72), secrets=secrets))

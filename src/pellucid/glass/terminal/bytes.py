@@ -14,6 +14,8 @@ _HEX = 3 * _PER_LINE
 _LEFT = 5 + 2 + _HEX + 1
 #: A field without parts longer than this shows its beginning only.
 _WHOLE = 64
+#: Fields that come again and again and need no sentence.
+_PLAIN = frozenset({"length", "extension_type", "msg_type"})
 _OTHER = {"client": "server", "server": "client"}
 
 
@@ -54,17 +56,16 @@ def _field(field: Field, raw: bytes, width: int, depth: int, section: str) -> It
 
 
 def _group(field: Field, label: str, section: str, width: int) -> Line:
-    said = f"  {field.meaning or field.value}"
-    room = width - _LEFT - len(label) - len(section) - 1
-    said = said if len(said) <= room else said[: max(room - 1, 0)] + "…"
+    room = width - _LEFT - len(section) - 1
+    label = _cut(label, room)
+    said = _cut(f"  {field.meaning or field.value}", room - len(label))
     pad = max(width - _LEFT - len(label) - len(said) - len(section), 1)
-    return [
-        (" " * _LEFT, ""),
-        (label, "title"),
-        (said, "quiet"),
-        (" " * pad if section else "", ""),
-        (section, "quiet"),
-    ]
+    line: Line = [(" " * _LEFT, ""), (label, "title"), (said, "quiet")]
+    return [*line, (" " * pad, ""), (section, "quiet")] if section else line
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: max(room - 1, 0)] + "…" * (room > 0)
 
 
 def _leaf(field: Field, data: bytes, label: str, section: str, width: int) -> Iterator[Line]:
@@ -88,7 +89,7 @@ def _leaf(field: Field, data: bytes, label: str, section: str, width: int) -> It
         if said and not first
         else []
     )
-    if field.about:
+    if field.about and field.name not in _PLAIN:
         extra += [(" " * (indent + 2), part, "tells") for part in wrap(field.about, room - indent - 2)]
     for number in range(max(len(hexes), 1 + len(extra))):
         at = (

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pellucid.glass.ladder import Line
 from pellucid.glass.show import wrap
 from pellucid.glass.terminal.text import BLANK, hanging, heading, paragraph
 from pellucid.glass.views.reasons import Decision, Option, ReasonsView
+
+#: Rules that say themselves whose choice it was.
+_SPEAKS = re.compile(r"the (server|client|signer)\b")
 
 
 def draw(view: ReasonsView, width: int = 80, *, secrets: bool = False) -> Iterator[Line]:
@@ -23,8 +27,13 @@ def draw(view: ReasonsView, width: int = 80, *, secrets: bool = False) -> Iterat
 def _decision(decision: Decision, width: int) -> Iterator[Line]:
     yield heading(decision.question, decision.section, width)
     yield from paragraph(decision.about, width, 2, "tells")
-    lead: Line = [("  ▶ ", decision.who), (decision.chosen, "good"), (f"  the {decision.who}: ", "label")]
-    yield from hanging(lead, decision.rule, width, indent=6)
+    rule = f"the {decision.who}: {decision.rule}" if _SPEAKS.match(decision.rule) is None else decision.rule
+    chosen: Line = [("  ▶ ", decision.who), (decision.chosen, "good")]
+    if sum(len(text) for text, _ in chosen) + len(rule) + 2 <= width:
+        yield [*chosen, (f"  {rule}", "label")]
+    else:
+        yield chosen
+        yield from paragraph(rule, width, 6, "label")
     others = [option for option in decision.options if not option.chosen]
     if others:
         longest = min(max(len(option.name) for option in others), 40)

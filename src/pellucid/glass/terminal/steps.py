@@ -23,7 +23,7 @@ def draw(view: StepsView, width: int = 80, *, secrets: bool = False) -> Iterator
     yield from draw_story(story_of(view), width=width, secrets=secrets)
     if view.failure is not None:
         yield BLANK
-        yield [("✗ ", "bad"), (view.failure.what, "bad")]
+        yield from hanging([("✗ ", "bad")], view.failure.what, width, "bad")
         yield from paragraph(view.failure.why, width, 2)
         yield from hanging([("  to do  ", "label")], view.failure.todo, width)
 
