@@ -118,11 +118,33 @@ def test_known_extensions_in_the_wrong_place_in_encrypted_extensions(kind: int) 
     client_refuses(Reason.EXTENSION_NOT_ALLOWED, Alert.illegal_parameter, fault)
 
 
-@pytest.mark.rfc("rfc8446:4.2:5", "rfc8446:4.2.5:1", "rfc8446:4.2.6:2")
+@pytest.mark.rfc("rfc8446:4.2:5")
 @pytest.mark.parametrize("kind", [X.oid_filters])
 def test_known_extensions_in_the_wrong_place_in_client_hello(kind: int) -> None:
     fault = extensions(ClientHello, {kind: b""})
     server_refuses(Reason.EXTENSION_NOT_ALLOWED, Alert.illegal_parameter, fault)
+
+
+@pytest.mark.rfc("rfc8446:4.2.5:1", "rfc8446:4.2.6:2")
+def test_a_server_sends_neither_filters_nor_post_handshake_auth() -> None:
+    """Not in any message, late requests included; a client refuses both where they may not stand."""
+    tap = Tap()
+    found = connected(
+        client(identities=(CLIENT,), post_handshake_auth=True),
+        server(tap, client_auth="request", client_trust=TRUST, post_handshake_auth=True),
+    )
+    found.server.request_certificate()
+    found.go_on()
+    assert len(tap.all(CertificateRequest)) == 2
+    messages = [tap.the(ServerHello), tap.the(EncryptedExtensions), *tap.all(NewSessionTicket)]
+    messages += [*tap.all(CertificateRequest), *tap.the(Certificate).certificate_list]
+    for message in messages:
+        assert not {X.oid_filters, X.post_handshake_auth} & set(message.extensions)
+    for kind in (X.oid_filters, X.post_handshake_auth):
+        for place in (EncryptedExtensions, ServerHello, NewSessionTicket):
+            bad = talk(client(post_handshake_auth=True), server(extensions(place, {kind: b""})))
+            assert bad.client_error is not None
+            assert bad.client_error.reason in (Reason.EXTENSION_NOT_ALLOWED, Reason.UNEXPECTED_EXTENSION)
 
 
 @pytest.mark.rfc("rfc8446:4.2:5")

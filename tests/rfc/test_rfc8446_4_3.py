@@ -534,7 +534,7 @@ def test_an_unacceptable_chain_gets_a_certificate_alert(fault: str, alert: Alert
     assert found.client_error.alert == found.alert_received == alert
 
 
-@pytest.mark.rfc("rfc8446:4.4.2.3:3", "rfc8446:4.4.3:5")
+@pytest.mark.rfc("rfc8446:4.4.3:5")
 def test_the_clients_signature_is_one_that_the_server_takes() -> None:
     policy = TLS13.replace(signature_schemes=(0x0804,), certificate_schemes=(0x0403, 0x0804))
     tap = Tap()
