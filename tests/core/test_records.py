@@ -554,7 +554,7 @@ def holds(text: bytes, *roots: object) -> bool:
     )
 
 
-@pytest.mark.rfc("rfc8446:5.2:11")
+@pytest.mark.rfc("rfc8446:5.2:3")
 @pytest.mark.parametrize("size", [1, 100, MAX_PLAINTEXT // 32])
 @pytest.mark.parametrize("suite", [0x1301, 0x1302, 0x1303, 0x1304, 0xC02B, 0xCCA9])
 def test_no_plaintext_is_seen_whose_tag_is_wrong(house: House, suite: int, size: int) -> None:
