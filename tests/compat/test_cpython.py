@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("module", MODULES)
 def test_cpythons_own_tests_pass(module: str, tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -161,7 +161,7 @@ def build(
     found.reason = reason
     found.tls_error = cause  # type: ignore[attr-defined]
     found.__cause__ = cause
-    if cause is not None and cause.reason.way_out:
+    if cause is not None and cause.reason.way_out and "--" not in cause.reason.way_out:  # the command's flags
         found.add_note(f"pellucid: {cause.reason.way_out}")
     return found
 
