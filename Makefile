@@ -3,7 +3,7 @@
 # Another interpreter: make PYTHON=python3.13 test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast check format bench docs cpython-tests clean venv-cli venv-dev venv-bench
+.PHONY: help demo test fast check format bench docs cpython-tests ecosystem clean venv-cli venv-dev venv-bench
 
 export PYTHON
 BIN := .venv/bin
@@ -38,6 +38,10 @@ docs: venv-dev ## draw the pictures and tables in docs/ again, from the code
 
 cpython-tests: venv-dev ## CPython's own tests of ssl over pellucid, in every interpreter at hand
 	@$(BIN)/python tests/compat/cpython.py
+
+ecosystem: venv-dev ## requests, httpx, uvicorn and others over pellucid; writes docs/ecosystem.md
+	@$(BIN)/python -m pytest -q tests/ecosystem --junitxml=build/ecosystem.xml
+	@$(BIN)/python tests/ecosystem/table.py build/ecosystem.xml docs/ecosystem.md
 
 clean: ## remove .venv and every cache
 	@rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

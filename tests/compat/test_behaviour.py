@@ -186,6 +186,17 @@ def the_wrong_address(c: Contexts, kind: str) -> Any:
 
 
 @scenario
+def a_name_with_an_underscore(c: Contexts, kind: str) -> Any:
+    names: list[Any] = []
+    server = c.server(kind, sni_callback=lambda owner, name, context: names.append(name))
+    client = c.client(kind)
+    refused = failing(Bios(client, server, "my_service"))
+    client.check_hostname = False
+    pair = Bios(client, server, "my_service").shake()
+    return refused, pair.client.server_hostname, names
+
+
+@scenario
 def an_unknown_authority(c: Contexts, kind: str) -> Any:
     client = (ours if kind == "pellucid" else ssl).SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return failing(Bios(client, c.server(kind)))

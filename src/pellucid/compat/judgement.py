@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pellucid.compat.failures import VerificationFailed
-from pellucid.errors import CertificateRefused, Reason
+from pellucid.errors import CertificateRefused, Reason, UsageError
 from pellucid.trust.names import matches, normal_name
 from pellucid.trust.path import by_subject, check_signature
 from pellucid.trust.verification import Trust, Verified
@@ -158,7 +158,7 @@ def _fits(pattern: str, name: str) -> bool:
         return True
     try:
         return matches(pattern.lower(), normal_name(name))
-    except Exception:  # a name with an underscore: only letter for letter
+    except UsageError:  # no host name by RFC 1123: only letter for letter
         return False
 
 

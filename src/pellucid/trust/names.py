@@ -17,7 +17,9 @@ Address = IPv4Address | IPv6Address
 
 _MAX_NAME = 253  # RFC 1035 2.3.4: 255 bytes on the wire
 _MAX_LABEL = 63
-_LDH = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+# RFC 1123 2.1 has letters, digits and hyphens. The DNS itself takes anything (RFC 2181 11), and Docker,
+# Windows and S3 name hosts with underscores: Go, rustls and the browsers take those too.
+_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _DEVIANT = frozenset("\u00df\u03c2\u200c\u200d")  # what IDNA 2003 and IDNA 2008 encode differently
 _DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})  # RFC 3490 3.1
 
@@ -102,8 +104,8 @@ def why_not_a_host_name(name: str) -> str:
             return "there is nothing between two of its dots"
         if len(label) > _MAX_LABEL:
             return f"a label of it has {len(label)} characters, and {_MAX_LABEL} are the most"
-        if not _LDH.issuperset(label):
-            return f"{sorted(set(label) - _LDH)[0]!r} may not stand in it"
+        if not _CHARACTERS.issuperset(label):
+            return f"{sorted(set(label) - _CHARACTERS)[0]!r} may not stand in it"
         if label[0] == "-" or label[-1] == "-":
             return "a label of it begins or ends with a hyphen"
     if labels[-1].isdigit():

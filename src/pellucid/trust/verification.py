@@ -26,7 +26,7 @@ from pellucid.crypto.signatures import kind_of
 from pellucid.errors import CertificateRefused, Reason, UsageError
 from pellucid.limits import MAX_CERTIFICATES, MAX_INTERMEDIATES
 from pellucid.trust.loading import Source, load_certificates, load_many
-from pellucid.trust.names import normal_name
+from pellucid.trust.names import matches, normal_name
 from pellucid.trust.profile import (
     CLIENT,
     ENCIPHER,
@@ -334,6 +334,9 @@ class Trust:
         if usage not in (SIGN, ENCIPHER):
             raise UsageError(Reason.BAD_CONFIG, f"{usage!r} is no usage: there are 'sign' and 'encipher'")
         question = Question(self.profile, name, now, SERVER, usage, self.vetted)
+        if subject is None:
+            found = self._verify_unnamed(peer, leaf, others, question, ocsp, stapling_asked, note)
+            return _named(found, name)
         builder = self._builders.get((SERVER, usage, True)) or self._builder(SERVER, usage)
         try:
             path: Sequence[x509.Certificate] = (
@@ -619,9 +622,26 @@ def _parse(peer: tuple[bytes, ...]) -> tuple[x509.Certificate, list[x509.Certifi
 
 
 @lru_cache(maxsize=4096)
-def _subject(name: str) -> x509.DNSName | x509.IPAddress:
+def _subject(name: str) -> x509.DNSName | x509.IPAddress | None:
+    """The name as the verifier takes it; None for one with an underscore, which it does not know."""
     normal = normal_name(name)
+    if isinstance(normal, str) and "_" in normal:
+        return None
     return x509.DNSName(normal) if isinstance(normal, str) else x509.IPAddress(normal)
+
+
+def _named(verified: Verified, name: str) -> Verified:
+    """Compare the names ourselves (RFC 9525 section 6.3)."""
+    normal = normal_name(name)
+    try:
+        san = verified.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        hosts = san.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        hosts = []
+    if not any(matches(host, normal) for host in hosts):
+        why = f"{name!r} was asked for; it is for {', '.join(hosts[:5]) or 'no host'}"
+        raise _refusal(Fault(Reason.WRONG_HOST_NAME, why), verified.peer)
+    return verified
 
 
 def _refusal(fault: Fault, peer: tuple[bytes, ...]) -> CertificateRefused:
