@@ -212,3 +212,10 @@ def test_what_does_not_exist_cannot_be_chosen(given: Any) -> None:
         Choices.of(given)
     assert refused.value.reason is Reason.BAD_CONFIG
     assert isinstance(refused.value, TLSError)
+
+
+def test_what_is_told_fits_the_hello_before_anything_is_chosen(laboratory: Laboratory) -> None:
+    """The first message is seen alone: its words may not speak of keys that it does not hold."""
+    for version, words in (("1.3", "fresh public key"), ("1.2", "a random number of its own")):
+        experiment = run(laboratory, version=version, fault="no-version")
+        assert words in tell(experiment.client).steps[0].tells

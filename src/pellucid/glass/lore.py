@@ -44,6 +44,7 @@ WHY: dict[str, dict[int, str]] = {
     "resumed12": _WHY_RESUMED,
     "resumed13": _WHY_RESUMED,
     "": _WHY13,
+    "early12": _WHY,
 }
 
 _SEES = {
@@ -104,4 +105,5 @@ SEES: dict[str, dict[int, str]] = {
     "resumed12": _SEES_RESUMED12,
     "resumed13": _SEES_RESUMED13,
     "": _SEES13,
+    "early12": _SEES,
 }

@@ -22,6 +22,7 @@ from pellucid.wire.codepoints import (
     ContentType,
     ExtensionType,
     NamedGroup,
+    ProtocolVersion,
 )
 from pellucid.wire.codepoints import (
     HandshakeType as T,
@@ -61,7 +62,7 @@ class _Teller:
         """Which of the ways of `words` this handshake went."""
         reader = self.reader
         if not reader.version:
-            return ""
+            return "" if self._offers_13() else "early12"
         hello = next(m for m in self.messages if m.type == T.server_hello)
         if reader.key_exchange == "any":
             psk = self._server_hello()
@@ -72,6 +73,14 @@ class _Teller:
         if finished and not certificate and "PSK" not in reader.key_exchange:
             return "resumed12"
         return reader.key_exchange if hello.body is not None else ""
+
+    def _offers_13(self) -> bool:
+        """Whether the client offers TLS 1.3; also where no ClientHello is at hand."""
+        hello = next((m for m in self.messages if m.type == T.client_hello and m.body is not None), None)
+        if hello is None:
+            return True
+        offered = self.reader.extension(hello, ExtensionType.supported_versions)
+        return offered is not None and ProtocolVersion.TLS_1_3 in offered.versions
 
     def _server_hello(self) -> Message | None:
         found = None

@@ -36,6 +36,7 @@ TITLES = {
     "resumed12": "TLS 1.2, an earlier session resumed",
     "resumed13": "TLS 1.3, resumed with a pre-shared key",
     "": "a handshake that ended early",
+    "early12": "a handshake that ended early",
 }
 
 #: The steps in the order in which they happen.
@@ -199,6 +200,7 @@ STEPS: dict[str, dict[int, Step]] = {
     "resumed12": _RESUMED12,
     "resumed13": _RESUMED13,
     "": _TLS13,
+    "early12": _RSA,
 }
 
 _CHANGED_13 = {
