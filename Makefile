@@ -18,6 +18,13 @@ demo: venv-cli ## watch a client and a server shake hands, step by step
 test: venv-dev ## every test
 	@$(BIN)/python -m pytest -q -n $(JOBS)
 
+.PHONY: interop
+interop: venv-dev ## every feature with every TLS stack that is installed, and docs/interop.md from it
+	@mkdir -p build && rm -f build/interop.jsonl
+	-@PELLUCID_INTEROP=whole PELLUCID_INTEROP_RESULTS=build/interop.jsonl \
+		$(BIN)/python -m pytest -q -n $(JOBS) tests/interop/test_matrix.py
+	@$(BIN)/python -m tests.interop.table build/interop.jsonl
+
 fast: venv-dev ## the tests that take less than a second each
 	@$(BIN)/python -m pytest -q -m "not slow and not interop"
 

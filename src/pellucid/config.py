@@ -107,7 +107,8 @@ class Policy:
         require_extended_master_secret: refuse TLS 1.2 peers without RFC 7627.
         require_secure_renegotiation: refuse TLS 1.2 servers without RFC 5746's signal.
         encrypt_then_mac: offer and accept RFC 7366 with CBC suites.
-        middlebox_compatibility: dummy ChangeCipherSpec and session id (RFC 8446 appendix D.4).
+        middlebox_compatibility: a client's dummy ChangeCipherSpec and session id (RFC 8446 appendix D.4); a
+            server answers whoever sends the latter with the former, as it must.
         grease: send RFC 8701's reserved values, so that nobody grows allergic to new ones.
         shuffle_extensions: send a ClientHello's extensions in random order, for the same reason.
         record_size_limit: plaintext bytes that we accept in a record (RFC 8449): 64 to 16,384.

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, ClassVar, Literal
+from typing import IO, Any, ClassVar, Literal
 
 # The words for what a peer can do, and that Setup asks for.
 SUITES13 = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
@@ -36,7 +36,10 @@ HYBRID = frozenset({"X25519MLKEM768"})
 KEYS = frozenset({"rsa", "ecdsa"})
 # Beside suites, groups and keys: "1.2", "1.3" (versions), "client-auth", "resumption-1.2", "resumption-1.3",
 # "hrr" (client: supports more groups than it sends shares for; server: can be told its groups), "alpn",
-# "early-data", "psk-1.2", "psk-1.3".
+# "early-data", "psk-1.2", "psk-1.3", "session-id", "etm" (encrypt_then_mac), "no-ems" (can go without), "sni"
+# (client: asks for a name and verifies it; server: has two identities), "export", "ocsp", "sct", "zlib",
+# "brotli", "zstd", "raw-keys", "post-handshake-auth", "max-fragment-length", "record-size-limit",
+# "ed25519", "ed448", "mldsa65".
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
@@ -44,6 +47,8 @@ PROGRAMS = HERE / "programs"
 INSTALLED = Path(os.environ.get("PELLUCID_PEERS", HERE.parents[1] / ".peers"))
 START_SECONDS = 20.0
 RUN_SECONDS = 40.0
+
+SCT = bytes(range(64))  # which is none: whoever only delivers it does not look inside
 
 Reply = Literal["echo", "line", "http"]
 
@@ -67,7 +72,17 @@ class Setup:
     early_data: bytes = b""  # client: sent in the resumed connection; server: allowed when not empty
     psk: bytes = b""
     psk_identity: str = "pellucid"
-    without: frozenset[str] = frozenset()  # what our side does without: see Peer.lacks
+    without: frozenset[str] = frozenset()  # what both do without: "ems", "etm", "tickets"; see Peer.lacks
+    server_name: str = "localhost"  # what the client asks for; "other.test" is the server's second identity
+    export: str = ""  # label of keying material that both sides export and compare
+    staple: bool = False  # the server staples an OCSP response, the client wants one
+    scts: bool = False  # the same with signed certificate timestamps
+    compression: str = ""  # of certificates, both ways: "zlib", "brotli", "zstd"
+    raw_keys: bool = False  # both sides show raw public keys
+    later: bool = False  # the server asks for the client's certificate after the handshake
+    fragment: int = 0  # max_fragment_length that the client asks for
+    limit: int = 0  # record_size_limit of our side
+    ours: tuple[tuple[str, Any], ...] = ()  # changes of our policy that the peer need not know of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +103,14 @@ class Certificates:
     def key(self, kind: str) -> Path:
         """The private key that belongs to certificate(kind), PKCS #8 PEM."""
         return self.folder / f"{kind}.key"
+
+    def staple(self, kind: str) -> Path:
+        """An OCSP response for the leaf, DER: it is good."""
+        return self.folder / f"{kind}.ocsp"
+
+    def public_key(self, kind: str) -> Path:
+        """The leaf's public key, PEM."""
+        return self.folder / f"{kind}.pub"
 
     def pkcs12(self, kind: str) -> Path:
         """Both in one PKCS #12 file; its password is "pellucid"."""
@@ -313,6 +336,16 @@ class Serving:
         self.port = port
         self.lines: list[str] = []
 
+    def report(self, key: str, seconds: float = 5.0) -> str:
+        """The first value of that key that the server reports, which may be a moment after we are done."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for report in self.reports():
+                if key in report:
+                    return report[key]
+            time.sleep(0.01)
+        return ""
+
     def reports(self) -> tuple[dict[str, str], ...]:
         """What the server said of each finished handshake; () for tools that say nothing."""
         return report_lines("\n".join(self.lines))
@@ -328,9 +361,10 @@ class Peer:
     answers: ClassVar[Reply] = "echo"  # how its server replies
     asks: ClassVar[Reply] = "echo"  # what its client can send: any bytes, or only an HTTP request
     most: ClassVar[int] = 10_000_000  # bytes that its client can send at once
-    asks_each_time: ClassVar[bool] = (
-        True  # its client sends its payload over every one of several connections
-    )
+    # Its client sends no more than fills one record, and forgets the rest (as with `openssl s_server`).
+    one_record: ClassVar[bool] = False
+    # Its client sends its payload over every one of several connections.
+    asks_each_time: ClassVar[bool] = True
     # What our default has and this stack cannot live with: "ems" (RFC 7627), "ml-dsa" (unknown schemes); and
     # features that it lacks although it has all that they need.
     lacks: ClassVar[frozenset[str]] = frozenset()

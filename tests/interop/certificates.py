@@ -8,14 +8,22 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .bench import Certificates
 
 PASSWORD = b"pellucid"
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+Key = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | mldsa.MLDSA65PrivateKey
+)
+KINDS = ("rsa", "ecdsa", "ed25519", "ed448", "mldsa65", "other")  # "other" is ECDSA, for other.test
 
 
 def make_key(kind: str) -> Key:
@@ -23,6 +31,10 @@ def make_key(kind: str) -> Key:
         return rsa.generate_private_key(65537, 2048)
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
+    if kind == "ed448":
+        return ed448.Ed448PrivateKey.generate()
+    if kind == "mldsa65":
+        return mldsa.MLDSA65PrivateKey.generate()
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -61,7 +73,9 @@ def issue(
     )
     if purpose is not None:
         addresses = [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("127.0.0.1", "::1")]
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), *addresses])
+        names = x509.SubjectAlternativeName(
+            [x509.DNSName("other.test")] if kind == "other" else [x509.DNSName("localhost"), *addresses]
+        )
         builder = builder.add_extension(names, critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256()), key
@@ -75,6 +89,12 @@ def write(
     files.key(kind).write_bytes(
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+    files.public_key(kind).write_bytes(
+        key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    if kind.endswith(("ed448", "mldsa65")):
+        return  # no peer that reads PKCS #12 knows these
+    assert not isinstance(key, mldsa.MLDSA65PrivateKey)
     # The old ciphers: NSS, Java and s2n all read them.
     encryption = (
         serialization.PrivateFormat.PKCS12.encryption_builder()
@@ -87,14 +107,34 @@ def write(
     files.pkcs12(kind).write_bytes(bundle)
 
 
+def staple(certificate: x509.Certificate, root: x509.Certificate, root_key: Key) -> bytes:
+    """The root says that the leaf is good."""
+    assert isinstance(root_key, ec.EllipticCurvePrivateKey)
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        certificate,
+        root,
+        hashes.SHA1(),
+        ocsp.OCSPCertStatus.GOOD,
+        now - datetime.timedelta(hours=1),
+        now + datetime.timedelta(days=7),
+        None,
+        None,
+    )
+    response = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, root).sign(root_key, hashes.SHA256())
+    return response.public_bytes(serialization.Encoding.DER)
+
+
 def make_certificates(folder: Path) -> Certificates:
     """Fill the folder: root.pem, and for each key type a server leaf and a client leaf."""
     files = Certificates(folder)
     root, root_key = issue("ecdsa", "pellucid interoperation root", None, None)
     files.root.write_bytes(root.public_bytes(serialization.Encoding.PEM))
-    for kind in ("rsa", "ecdsa", "ed25519"):
+    for kind in KINDS:
         issuer = (root.subject, root_key)
-        write(files, kind, *issue(kind, f"{kind} server", issuer, ExtendedKeyUsageOID.SERVER_AUTH), root)
+        leaf, key = issue(kind, f"{kind} server", issuer, ExtendedKeyUsageOID.SERVER_AUTH)
+        write(files, kind, leaf, key, root)
+        files.staple(kind).write_bytes(staple(leaf, root, root_key))
         client = issue(kind, f"{kind} client", issuer, ExtendedKeyUsageOID.CLIENT_AUTH)
         write(files, f"client-{kind}", *client, root)
     return files

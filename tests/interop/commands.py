@@ -92,8 +92,8 @@ class OpenSSL(Peer):
         | {"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "TLS_RSA_WITH_AES_128_CBC_SHA"}
         | {"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"}
     )
-    server = _both
-    client = _both
+    server = _both | {"sni", "etm", "ocsp", "max-fragment-length", "ed448"}
+    client = _both | {"sni", "etm", "post-handshake-auth", "max-fragment-length", "ed448"}
 
     def version(self) -> str | None:
         return tool_version("openssl", "version")
@@ -114,6 +114,8 @@ class OpenSSL(Peer):
             arguments += ["-alpn", ",".join(setup.alpn)]
         if setup.psk:
             arguments += ["-psk", setup.psk.hex(), "-psk_identity", setup.psk_identity]
+        if "etm" in setup.without:
+            arguments += ["-no_etm"]
         return arguments
 
     @contextlib.contextmanager
@@ -127,6 +129,12 @@ class OpenSSL(Peer):
             "-key",
             str(certificates.key(setup.key)),
         ]
+        if setup.server_name != "localhost":
+            command += ["-servername", setup.server_name]
+            command += ["-cert2", str(certificates.certificate("other"))]
+            command += ["-key2", str(certificates.key("other"))]
+        if setup.staple:
+            command += ["-status_file", str(certificates.staple(setup.key))]
         if setup.client_key:
             command += ["-Verify", "3", "-verify_return_error", "-CAfile", str(certificates.root)]
         if setup.early_data:
@@ -144,7 +152,7 @@ class OpenSSL(Peer):
             "-connect",
             f"127.0.0.1:{port}",
             "-servername",
-            "localhost",
+            setup.server_name,
             "-brief",
         ]
         command += ["-nocommands", *self._common(setup)]
@@ -153,8 +161,12 @@ class OpenSSL(Peer):
             str(certificates.root),
             "-verify_return_error",
             "-verify_hostname",
-            "localhost",
+            setup.server_name,
         ]
+        if setup.fragment:
+            command += ["-maxfraglen", str(setup.fragment)]
+        if setup.later:
+            command += ["-enable_pha"]
         if setup.client_key:
             kind = f"client-{setup.client_key}"
             command += ["-cert", str(certificates.certificate(kind)), "-key", str(certificates.key(kind))]
@@ -212,6 +224,7 @@ class GnuTLS(Peer):
     name = "gnutls"
     library = "GnuTLS"
     asks_each_time = False
+    one_record = True
     answers = "line"
     needs_door = True
     _both = (
@@ -237,8 +250,10 @@ class GnuTLS(Peer):
         | {"TLS_ECDHE_ECDSA_WITH_AES_128_CCM", "TLS_ECDHE_ECDSA_WITH_AES_256_CCM"}
         | {"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "TLS_RSA_WITH_AES_128_CBC_SHA"}
     )
-    server = _both
-    client = _both
+    # Debian builds it without certificate compression, whatever --compress-cert says.
+    _more = frozenset({"sni", "etm", "no-ems", "ed448", "record-size-limit"})
+    server = _both | _more | {"ocsp", "raw-keys"}
+    client = _both | _more | {"post-handshake-auth", "raw-keys", "max-fragment-length"}
     _groups = {"secp256r1": "SECP256R1", "secp384r1": "SECP384R1", "secp521r1": "SECP521R1"}
 
     def version(self) -> str | None:
@@ -256,7 +271,29 @@ class GnuTLS(Peer):
             words.append("-GROUP-ALL:" + ":".join(f"+GROUP-{name}" for name in names))
         if setup.suites:
             words.append("-CIPHER-ALL:" + ":".join(f"+{_gnutls_cipher(suite)}" for suite in setup.suites))
+        if "etm" in setup.without:
+            words.append("%NO_ETM")
+        if "ems" in setup.without:
+            words.append("%NO_SESSION_HASH")
+        if setup.raw_keys:
+            words.append("-CTYPE-ALL:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK")
         return ":".join(words)
+
+    def _own(self, kind: str, setup: Setup, certificates: Certificates) -> list[str]:
+        """The arguments that show a certificate, or a raw public key."""
+        if setup.raw_keys:
+            return [
+                "--rawpkfile",
+                str(certificates.public_key(kind)),
+                "--rawpkkeyfile",
+                str(certificates.key(kind)),
+            ]
+        return [
+            "--x509certfile",
+            str(certificates.certificate(kind)),
+            "--x509keyfile",
+            str(certificates.key(kind)),
+        ]
 
     @contextlib.contextmanager
     def serve(self, setup: Setup, certificates: Certificates) -> Iterator[Serving]:
@@ -269,9 +306,16 @@ class GnuTLS(Peer):
             "--priority",
             self._priority(setup),
         ]
-        command += ["--x509certfile", str(certificates.certificate(setup.key))]
-        command += ["--x509keyfile", str(certificates.key(setup.key))]
-        if setup.client_key:
+        command += self._own(setup.key, setup, certificates)
+        if setup.server_name != "localhost":
+            command += self._own("other", setup, certificates)
+        if setup.staple:
+            command += ["--ocsp-response", str(certificates.staple(setup.key))]
+        if setup.compression:
+            command += ["--compress-cert", setup.compression]
+        if setup.client_key and setup.raw_keys:
+            command += ["-r"]
+        elif setup.client_key:
             command += ["--x509cafile", str(certificates.root), "-r", "--verify-client-cert"]
         else:
             command += ["-a"]
@@ -293,9 +337,17 @@ class GnuTLS(Peer):
         command = ["gnutls-cli", "localhost", "-p", str(port), "--priority", self._priority(setup)]
         command += ["--x509cafile", str(certificates.root), "--single-key-share"]
         if setup.client_key:
-            kind = f"client-{setup.client_key}"
-            command += ["--x509certfile", str(certificates.certificate(kind))]
-            command += ["--x509keyfile", str(certificates.key(kind))]
+            command += self._own(f"client-{setup.client_key}", setup, certificates)
+        if setup.raw_keys:
+            command += ["--insecure"]  # it knows raw public keys by trust on first use only
+        if setup.server_name != "localhost":
+            command += ["--sni-hostname", setup.server_name, "--verify-hostname", setup.server_name]
+        if setup.compression:
+            command += ["--compress-cert", setup.compression]
+        if setup.later:
+            command += ["--post-handshake-auth"]
+        if setup.fragment:
+            command += ["--recordsize", str(setup.fragment)]
         for name in setup.alpn:
             command += ["--alpn", name]
         if setup.psk:
@@ -356,8 +408,9 @@ class NSS(Peer):
         | KEYS
         | {"TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"}
     )
-    server = _both  # selfserv takes -z, and answers NSS's own client with its certificate all the same
-    client = _both | {"psk-1.3"}
+    # selfserv takes -z, and answers NSS's own client with its certificate all the same.
+    server = _both | {"record-size-limit"}
+    client = _both | {"psk-1.3", "record-size-limit"}
     _groups = {"secp256r1": "P256", "secp384r1": "P384", "secp521r1": "P521", "x25519": "x25519"}
 
     def version(self) -> str | None:
@@ -380,7 +433,7 @@ class NSS(Peer):
 
     @contextlib.contextmanager
     def serve(self, setup: Setup, certificates: Certificates) -> Iterator[Serving]:
-        command = ["selfserv", "-p", str(INNER_PORT), *self._common(setup, certificates), "-u", "-G"]
+        command = ["selfserv", "-p", str(INNER_PORT), *self._common(setup, certificates), "-u"]
         command += ["-n" if setup.key == "rsa" else "-e", setup.key]
         if setup.client_key:
             command += ["-r", "-r"]
@@ -391,7 +444,7 @@ class NSS(Peer):
 
     def visit(self, port: int, setup: Setup, certificates: Certificates, payload: bytes) -> Visit:
         # It ends when the server closes; -A and -L are how one request goes over several connections.
-        command = ["tstclnt", "-4", "-h", "localhost", "-p", str(port), "-u", "-G"]
+        command = ["tstclnt", "-4", "-h", "localhost", "-p", str(port), "-u"]
         command += [*self._common(setup, certificates)]
         if setup.client_key:
             command += ["-n", f"client-{setup.client_key}"]

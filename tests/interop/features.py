@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from .bench import CURVES, SUITES12, SUITES13, Peer, Setup
 
@@ -103,11 +103,49 @@ def _groups() -> Iterator[Feature]:
         yield Feature("Groups, TLS 1.2", group, setup, frozenset({"1.2", "rsa", group}))
 
 
+def _extensions() -> Iterator[Feature]:
+    def row(section: str, name: str, *needs: str, size: int = 3000, **setup: Any) -> Feature:
+        wanted = Setup(version="1.2" if section == "TLS 1.2" else "1.3", **setup)
+        needed = frozenset({wanted.version, wanted.key, *needs})
+        return Feature(section, name, wanted, needed, size=size)
+
+    for section in ("TLS 1.3", "TLS 1.2"):
+        yield row(section, "Ed448 certificate", key="ed448")
+        yield row(section, "SNI chooses the certificate", "sni", server_name="other.test")
+        yield row(section, "exporter", "export", export="EXPORTER-Channel-Binding")
+        yield row(section, "OCSP response stapled", "ocsp", staple=True)
+        yield row(section, "SCT delivered", "sct", scts=True)
+        yield row(section, "max_fragment_length 1024", "max-fragment-length", fragment=1024, size=5000)
+        yield row(section, "record_size_limit", "record-size-limit", limit=2048, size=9000)
+        greasy = (("grease", True), ("shuffle_extensions", True))
+        yield row(section, "GREASE, extensions shuffled", ours=greasy)
+        yield row(section, "records of 512 bytes at most", ours=(("max_send_fragment", 512),), size=5000)
+        yield row(section, "raw public keys", "raw-keys", raw_keys=True)
+        yield row(
+            section, "raw public keys, of the client too", "raw-keys", raw_keys=True, client_key="ecdsa"
+        )
+    yield row("TLS 1.3", "ML-DSA-65 certificate", key="mldsa65")
+    for algorithm in ("zlib", "brotli", "zstd"):
+        yield row("TLS 1.3", f"certificate compressed with {algorithm}", algorithm, compression=algorithm)
+    yield row(
+        "TLS 1.3", "post-handshake authentication", "post-handshake-auth", client_key="ecdsa", later=True
+    )
+    yield row("TLS 1.3", "no middlebox compatibility mode", ours=(("middlebox_compatibility", False),))
+    yield row("TLS 1.3", "padded records", ours=(("padding", lambda size: -size % 256),))
+    plain = frozenset({"ems"})
+    yield row("TLS 1.2", "no extended master secret, by policy", "no-ems", without=plain)
+    cbc = ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",)
+    both: dict[str, Any] = {"key": "rsa", "suites": cbc, "size": 40_000}
+    yield row("TLS 1.2", "encrypt_then_mac", cbc[0], "etm", **both)
+    yield row("TLS 1.2", "MAC, then encrypt", cbc[0], without=frozenset({"etm"}), **both)
+
+
 FEATURES: tuple[Feature, ...] = (
     Feature("Defaults", "nothing set on either side", Setup(), frozenset({"ecdsa"}), size=100_000),
     *_versions(),
     *_only13(),
     *_only12(),
+    *_extensions(),
     *_suites(),
     *_groups(),
 )

@@ -6,18 +6,19 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pellucid
 from pellucid import ClientConfig, Identity, Policy, PreSharedKey, ReplayMemory, Secret, ServerConfig, Trust
 from pellucid.config import DEFAULT_SCHEMES
+from pellucid.connection import ServerConnection
 from pellucid.events import KeysUpdated
 from pellucid.legacy import old_peers_policy
 from pellucid.resumption.tickets import SessionStore
-from pellucid.wire.codepoints import CipherSuite, NamedGroup, SignatureScheme
+from pellucid.wire.codepoints import CertificateCompressionAlgorithm, CipherSuite, NamedGroup, SignatureScheme
 
-from .bench import Certificates, Reply, Setup
+from .bench import SCT, Certificates, Reply, Setup
 
 SECONDS = 30.0
 CHUNK = 16384
@@ -38,6 +39,14 @@ def policy(setup: Setup) -> Policy:
     if "ml-dsa" in setup.without:
         schemes = (one for one in DEFAULT_SCHEMES if not SignatureScheme.name_of(one).startswith("mldsa"))
         changes["signature_schemes"] = tuple(schemes)
+    changes["encrypt_then_mac"] = "etm" not in setup.without
+    if setup.compression:
+        changes["certificate_compression"] = (getattr(CertificateCompressionAlgorithm, setup.compression),)
+    if setup.limit:
+        changes["record_size_limit"] = setup.limit
+    if setup.fragment:
+        changes["max_fragment_length"] = setup.fragment
+    changes.update(setup.ours)
     museum = False
     if setup.suites:
         changes["cipher_suites"] = tuple(getattr(CipherSuite, name) for name in setup.suites)
@@ -56,6 +65,13 @@ def client_config(setup: Setup, certificates: Certificates, **more: Any) -> Clie
     if setup.client_key:
         settings["identities"] = (_identity(certificates, f"client-{setup.client_key}"),)
     settings["early_data"] = bool(setup.early_data)
+    settings["post_handshake_auth"] = setup.later
+    settings["request_scts"] = setup.scts
+    if setup.raw_keys:
+        settings["server_certificate_types"] = settings["client_certificate_types"] = (2,)
+        settings["trusted_public_keys"] = (_spki(certificates, setup.key),)
+        if setup.client_key:
+            settings["identities"] = (_raw(certificates, f"client-{setup.client_key}"),)
     settings["session_tickets"] = "tickets" not in setup.without
     return ClientConfig(**(settings | more))
 
@@ -63,9 +79,16 @@ def client_config(setup: Setup, certificates: Certificates, **more: Any) -> Clie
 def server_config(setup: Setup, certificates: Certificates, **more: Any) -> ServerConfig:
     """A server with the leaf that the set-up names."""
     settings: dict[str, Any] = {"policy": policy(setup), "alpn": setup.alpn, "psks": _psks(setup)}
-    settings["identities"] = (_identity(certificates, setup.key),)
+    settings["identities"] = (_server_identity(setup, certificates),)
+    if setup.server_name != "localhost":
+        settings["identities"] += (_identity(certificates, "other"),)
+    if setup.raw_keys:
+        settings["server_certificate_types"] = settings["client_certificate_types"] = (2,)
+        if setup.client_key:
+            settings["trusted_public_keys"] = (_spki(certificates, f"client-{setup.client_key}"),)
+    settings["post_handshake_auth"] = setup.later
     if setup.client_key:
-        settings["client_auth"] = "require"
+        settings["client_auth"] = "none" if setup.later else "require"
         settings["client_trust"] = Trust.from_pem(certificates.root.read_bytes())
     if setup.version == "1.2" and setup.times > 1:
         # Who asks for no ticket is given a session id.
@@ -80,6 +103,36 @@ def _identity(certificates: Certificates, kind: str) -> Identity:
     return Identity.from_files(certificates.certificate(kind), certificates.key(kind))
 
 
+def _server_identity(setup: Setup, certificates: Certificates) -> Identity:
+    if setup.raw_keys:
+        return _raw(certificates, setup.key)
+    staple = certificates.staple(setup.key).read_bytes() if setup.staple else None
+    scts = (SCT,) if setup.scts else ()
+    return _identity(certificates, setup.key).replace(ocsp=staple, scts=scts)
+
+
+def _raw(certificates: Certificates, kind: str) -> Identity:
+    return Identity.raw(certificates.key(kind).read_bytes())
+
+
+def _spki(certificates: Certificates, kind: str) -> bytes:
+    return _raw(certificates, kind).raw_public_key
+
+
+class Seen:
+    """An observer that keeps every handshake message, for what `ConnectionInfo` does not tell."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+
+    def open(self, role: str, name: str | None) -> Callable[..., None]:
+        def note(kind: str, **fields: Any) -> None:
+            if kind == "message":
+                self.messages.append(bytes(fields["raw"]))
+
+        return note
+
+
 @dataclasses.dataclass
 class Listening:
     """A pellucid server while it runs: what each finished connection agreed on, and what went wrong."""
@@ -88,6 +141,7 @@ class Listening:
     infos: list[pellucid.ConnectionInfo] = dataclasses.field(default_factory=list)
     early_data: list[bytes] = dataclasses.field(default_factory=list)
     events: list[Any] = dataclasses.field(default_factory=list)
+    exported: list[str] = dataclasses.field(default_factory=list)
     errors: list[BaseException] = dataclasses.field(default_factory=list)
     idle: threading.Condition = dataclasses.field(default_factory=threading.Condition)
 
@@ -98,7 +152,7 @@ class Listening:
 
 
 @contextlib.contextmanager
-def listening(config: ServerConfig, *, update_keys: bool = False) -> Iterator[Listening]:
+def listening(config: ServerConfig, *, update_keys: bool = False, export: str = "") -> Iterator[Listening]:
     """Serve on a loopback port: echo what comes, or answer an HTTP GET with a page.
 
     With `update_keys`, a KeyUpdate that asks for the peer's is sent before the first answer.
@@ -108,7 +162,13 @@ def listening(config: ServerConfig, *, update_keys: bool = False) -> Iterator[Li
         if connection.early_data:
             connection.sendall(connection.early_data)
         first = True
+        if export:
+            record.exported.append(connection.connection.export(export).reveal().hex())
+        server_side = connection.connection
+        assert isinstance(server_side, ServerConnection)
         while data := connection.recv():
+            if config.post_handshake_auth and first:
+                server_side.request_certificate(required=True)
             if update_keys and first:
                 connection.connection.update_keys(request=True)
             first = False
@@ -168,14 +228,20 @@ def visit(
     *,
     update_keys: bool = False,
     early_data: bytes = b"",
-) -> tuple[bytes, pellucid.ConnectionInfo, Sequence[pellucid.Session]]:
-    """Connect, exchange, close; returns what came back, what was agreed on, sessions for the next visit."""
+    server_name: str = "localhost",
+    export: str = "",
+) -> tuple[bytes, pellucid.ConnectionInfo, Sequence[pellucid.Session], str]:
+    """Connect, exchange, close.
+
+    Returns what came back, what was agreed on, sessions for the next visit, and exported keying material.
+    """
     with pellucid.connect(
-        "127.0.0.1", port, config=config, server_name="localhost", timeout=SECONDS, early_data=early_data
+        "127.0.0.1", port, config=config, server_name=server_name, timeout=SECONDS, early_data=early_data
     ) as connection:
         if update_keys:
             connection.connection.update_keys(request=True)
         got = ask(connection, asked, reply, early_data if reply == "echo" else b"")
         if update_keys and not any(isinstance(event, KeysUpdated) for event in connection.events):
             raise AssertionError("the server did not update its keys when it was asked to")
-        return got, connection.info, tuple(connection.sessions)
+        exported = connection.connection.export(export).reveal().hex() if export else ""
+        return got, connection.info, tuple(connection.sessions), exported

@@ -21,6 +21,7 @@ from .bench import (
     INSTALLED,
     KEYS,
     PROGRAMS,
+    SCT,
     START_SECONDS,
     STATIC_RSA,
     SUITES12,
@@ -92,6 +93,20 @@ class Program(Peer):
             words.append("ciphers=" + ":".join(map(openssl_name, setup.suites)))
         if setup.version:
             words.append(f"version={setup.version}")
+        if role == "client":
+            words.append(f"name={setup.server_name}")
+        elif setup.server_name != "localhost":
+            words += [f"cert2={certificates.certificate('other')}", f"key2={certificates.key('other')}"]
+        if setup.export:
+            words.append(f"export={setup.export}")
+        if setup.staple:
+            words.append(f"staple={certificates.staple(setup.key)}")
+        if setup.scts:
+            words.append(f"sct={SCT.hex()}")
+        if setup.later:
+            words.append("later=1")
+        if setup.fragment:
+            words.append(f"fragment={setup.fragment}")
         if setup.psk:
             words += [f"psk={setup.psk.hex()}", f"identity={setup.psk_identity}"]
         return [*words, f"times={setup.times}"]
@@ -135,8 +150,9 @@ class PyOpenSSL(Program):
         | KEYS
         | {"client-auth", "alpn", "ed25519", "hrr"}
     )
-    server = _both
-    client = _both | RESUMES
+    _more = frozenset({"ed448", "mldsa65", "sni", "export", "ocsp"})
+    server = _both | _more
+    client = _both | _more | RESUMES
 
     def version(self) -> str | None:
         try:
@@ -180,8 +196,8 @@ class BoringSSL(PythonSSL):
     library = "BoringSSL"
     module = "utls"
     _both = BOTH | SUITES13 | SUITES12 | STATIC_RSA | (CURVES - {"secp521r1"}) | HYBRID | KEYS | RESUMES
-    server = _both | {"client-auth", "alpn", "hrr"}
-    client = server - {"resumption-1.3"}  # its `session` is the one from before the ticket came
+    server = _both | {"client-auth", "alpn", "hrr"}  # its sni_callback chooses no other context
+    client = (server | {"sni"}) - {"resumption-1.3"}  # its `session` is the one from before the ticket came
 
 
 class Rustls(PythonSSL):
@@ -193,7 +209,7 @@ class Rustls(PythonSSL):
     # Of what rustls can do, rtls gives no session to resume, and its server asks for no client certificate.
     _both = BOTH | SUITES13 | SUITES12 | (CURVES - {"secp521r1"}) | HYBRID | KEYS
     server = _both | {"alpn", "ed25519"}
-    client = server | {"client-auth", "hrr"}
+    client = server | {"client-auth", "hrr", "sni"}
 
 
 class Go(Program):
@@ -203,7 +219,8 @@ class Go(Program):
     library = "Go crypto/tls"
     _hybrids = HYBRID | {"SecP256r1MLKEM768", "SecP384r1MLKEM1024"}
     _both = BOTH | SUITES13 | SUITES12 | CURVES | _hybrids | KEYS | RESUMES
-    server = _both - {"session-id"} | {"client-auth", "alpn", "ed25519", "hrr"}
+    _more = frozenset({"mldsa65", "sni", "export", "ocsp", "sct"})
+    server = _both - {"session-id"} | _more | {"client-auth", "alpn", "ed25519", "hrr"}
     client = server
 
     def version(self) -> str | None:
@@ -226,8 +243,8 @@ class JSSE(Program):
     path: ClassVar[str] = ""
     always: ClassVar[tuple[str, ...]] = ()  # groups that it is given beside those that are asked for
     _both = BOTH | SUITES13 | SUITES12 | CURVES | KEYS | RESUMES | STATIC_RSA | CBC
-    server = _both | {"client-auth", "alpn", "hrr"}
-    client = _both | {"client-auth", "alpn", "hrr"}
+    server = _both | {"client-auth", "alpn", "hrr", "no-ems"}
+    client = server | {"sni"}
 
     def version(self) -> str | None:
         if shutil.which("javac") is None:
@@ -249,6 +266,8 @@ class JSSE(Program):
     def line(self, setup: Setup) -> list[str]:
         named = (*setup.groups, *self.always)
         groups = [f"-Djdk.tls.namedGroups={','.join(named)}"] if setup.groups else []
+        if "ems" in setup.without:
+            groups += ["-Djdk.tls.useExtendedMasterSecret=false"]
         # Static RSA is switched off in the JDK's own security file.
         quiet = f"-Djava.util.logging.config.file={PROGRAMS / 'java.logging'}"
         return [
@@ -269,8 +288,8 @@ class BouncyCastle(JSSE):
     # It verifies no ECDSA signature, not even our root's, on a curve that is not among its groups.
     always = ("secp256r1",)
     # Version 1.72 neither sends nor takes TLS 1.3 tickets.
-    server = JSSE.server - {"resumption-1.3"}
-    client = JSSE.client - {"resumption-1.3"}
+    server = JSSE.server - {"resumption-1.3"} | {"etm", "max-fragment-length"}
+    client = JSSE.client - {"resumption-1.3"} | {"etm"}
     path = "/usr/share/java/bctls.jar:/usr/share/java/bcprov.jar:/usr/share/java/bcutil.jar"
 
     def version(self) -> str | None:
@@ -286,7 +305,7 @@ class Node(Program):
     name = "node"
     library = "OpenSSL 3.0 (Node.js)"
     _both = BOTH | SUITES13 | SUITES12 | STATIC_RSA | CURVES | KEYS | RESUMES
-    client = _both | {"client-auth", "alpn", "ed25519", "psk-1.2"}
+    client = _both | {"client-auth", "alpn", "ed25519", "psk-1.2", "ed448", "sni", "export", "ocsp"}
     server = client - {"session-id"}  # it leaves them to the application
 
     def version(self) -> str | None:
@@ -303,8 +322,8 @@ class Bun(Program):
     library = "BoringSSL (Bun)"
     _bun = INSTALLED / "npm" / "node_modules" / "@oven" / "bun-linux-x64" / "bin" / "bun"
     _both = BOTH | SUITES13 | SUITES12 | (CURVES - {"secp521r1"}) | HYBRID | KEYS
-    server = _both | {"client-auth", "alpn"}
-    client = _both | {"client-auth", "alpn"}
+    server = _both | {"client-auth", "alpn", "sni"}
+    client = server
 
     def version(self) -> str | None:
         return run_quietly([self._bun, "--version"]).strip() if self._bun.exists() else None
@@ -319,8 +338,9 @@ class WolfSSL(Program):
     name = "wolfssl"
     library = "wolfSSL"
     _both = BOTH | SUITES13 | SUITES12 | CURVES | KEYS
-    server = _both | {"client-auth", "alpn", "ed25519", "hrr", "resumption-1.2", "session-id"}
-    client = _both | {"client-auth", "alpn", "ed25519", "hrr"} | RESUMES
+    server = _both | {"client-auth", "alpn", "ed25519", "hrr", "resumption-1.2", "session-id", "export"}
+    _more = frozenset({"sni", "export", "max-fragment-length", "post-handshake-auth"})
+    client = _both | {"client-auth", "alpn", "ed25519", "hrr"} | RESUMES | _more
 
     def version(self) -> str | None:
         if not Path("/usr/include/wolfssl/ssl.h").exists() or shutil.which("cc") is None:
@@ -338,8 +358,15 @@ class MbedTLS(Program):
 
     name = "mbedtls"
     library = "mbedTLS 2.28"
-    _both = frozenset({"1.2", "client-auth", "alpn", "psk-1.2"}) | SUITES12 | STATIC_RSA | CURVES | KEYS | CBC
-    server = _both
+    _both = (
+        frozenset({"1.2", "client-auth", "alpn", "psk-1.2", "etm", "sni"})
+        | SUITES12
+        | STATIC_RSA
+        | CURVES
+        | KEYS
+        | CBC
+    )
+    server = _both - {"sni"}
     client = _both
 
     def version(self) -> str | None:
@@ -358,7 +385,9 @@ class S2n(Program):
     name = "s2n"
     library = "s2n-tls"
     asks = "http"
-    client = BOTH | SUITES13 | SUITES12 | (CURVES - {"secp521r1"}) | HYBRID | KEYS | {"client-auth", "alpn"}
+    client = (
+        BOTH | SUITES13 | SUITES12 | (CURVES - {"secp521r1"}) | HYBRID | KEYS | {"client-auth", "alpn", "sni"}
+    )
 
     def version(self) -> str | None:
         try:
@@ -380,9 +409,9 @@ class Erlang(Program):
     # Its first ClientHello names no psk_key_exchange_modes, so that we send it no TLS 1.3 tickets (RFC 8446
     # section 4.2.9); OpenSSL sends them regardless.
     lacks = frozenset({"ems", "ml-dsa", "Groups, TLS 1.2: x25519"})
-    server = BOTH | SUITES13 | SUITES12 | CURVES | KEYS | RESUMES | {"client-auth", "alpn", "hrr"}
+    server = BOTH | SUITES13 | SUITES12 | CURVES | KEYS | RESUMES | {"client-auth", "alpn", "hrr", "no-ems"}
     # It offers no session of TLS 1.2 again, to `openssl s_server` neither.
-    client = server - RESUMES
+    client = (server | {"sni"}) - RESUMES
 
     def version(self) -> str | None:
         if shutil.which("escript") is None:

@@ -1,70 +1,48 @@
 """Feature by peer by role: pellucid with every other TLS stack that is installed, both ways.
 
 Each cell is one conversation over loopback with a real process, where the feature must be in force on our
-side (ConnectionInfo says so) and every byte must come back. What each cell came to goes to a file of results
-(conftest.py), from which table.py draws docs/interop.md.
+side (ConnectionInfo says so) and every byte must come back. A plain run tries about a third of the cells;
+PELLUCID_INTEROP=whole tries all (`make interop`). What each came to goes to a file of results (conftest.py),
+from which table.py draws docs/interop.md.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 import pytest
 
 from pellucid import ConnectionInfo
 from pellucid.events import KeysUpdated
+from pellucid.wire.codepoints import HandshakeType
 
-from .bench import Certificates, Peer, PeerFailed, Setup, answered, question
-from .features import FEATURES, Feature, Role
-from .ours import client_config, listening, server_config, visit
-from .peers import PEERS, Program
+from .bench import SCT, Certificates, Peer, PeerFailed, Setup, answered, question
+from .cells import Cell, cells, short
+from .features import Role
+from .ours import Seen, client_config, listening, server_config, visit
+from .peers import Program
 
+ALGORITHMS = {"zlib": 1, "brotli": 2, "zstd": 3}
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
-# Cells in which the fault was found to be the peer's, with what is wrong.
-THEIRS: dict[tuple[str, str, Role], str] = {
-    ("gnutls", "TLS 1.2: external PSK", "server"): (
-        "gnutls-cli 3.7.9 ends with SIGSEGV in every handshake with ECDHE_PSK, with `openssl s_server` too"
-    ),
-}
+WHOLE = os.environ.get("PELLUCID_INTEROP") == "whole"
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """pellucid is the `role`, `peer` the other side."""
-
-    feature: Feature
-    peer: Peer
-    role: Role
-
-    @property
-    def setup(self) -> Setup:
-        """The feature's, as this peer can bear it."""
-        return dataclasses.replace(self.feature.setup, without=self.feature.setup.without | self.peer.lacks)
-
-    def __str__(self) -> str:
-        return f"{self.peer.name}-{self.role}-{self.feature.section}-{self.feature.name}".replace(
-            " ", "_"
-        ).replace(",", "")
+def params() -> list[Any]:
+    """The cells of this run; those whose fault is the peer's are expected to fail."""
+    return [
+        pytest.param(
+            cell,
+            id=str(cell),
+            marks=[pytest.mark.xfail(reason=cell.fault, strict=True)] if cell.fault else [],
+        )
+        for cell in (cells() if WHOLE else short())
+    ]
 
 
-def cells() -> list[Any]:
-    found = []
-    roles: tuple[Role, Role] = ("client", "server")
-    for peer in PEERS:
-        for role in roles:
-            for feature in FEATURES:
-                if not feature.within(peer, role):
-                    continue
-                fault = THEIRS.get((peer.name, str(feature), role))
-                marks = [pytest.mark.xfail(reason=fault, strict=True)] if fault else []
-                cell = Cell(feature, peer, role)
-                found.append(pytest.param(cell, id=str(cell), marks=marks))
-    return found
-
-
-@pytest.mark.parametrize("cell", cells())
+@pytest.mark.parametrize("cell", params())
 def test_cell(cell: Cell, certificates: Certificates) -> None:
     theirs: dict[Role, str] = {"client": "server", "server": "client"}
     if reason := cell.peer.missing(theirs[cell.role]):
@@ -96,32 +74,68 @@ def check(info: ConnectionInfo, cell: Cell, *, turn: int) -> None:
         feature.kind == "retry" or not setup.groups
     ):  # not every peer can be told for which groups it sends shares
         assert info.retried == (feature.kind == "retry")
-    if setup.client_key and cell.role == "server":
+    if setup.client_key and cell.role == "server" and not setup.raw_keys:
         assert len(info.verified_chain) == 2
     if setup.client_key and cell.role == "client":
         assert info.client_certificate_requested
+    if setup.raw_keys and (cell.role == "client" or setup.client_key):
+        assert info.peer_public_key
+    if setup.suites and "_CBC_" in setup.suites[0] and "etm" in feature.needs:
+        assert info.encrypt_then_mac
+    if "etm" in setup.without:
+        assert not info.encrypt_then_mac
+    if setup.server_name != "localhost":
+        assert info.server_name == setup.server_name
+    if cell.role == "client":
+        assert bool(info.ocsp_response) >= setup.staple
+        assert info.scts == ((SCT,) if setup.scts else ())
+    if setup.limit:
+        assert info.record_size_limit
     if feature.kind == "early" and turn > 0:
         assert info.early_data == "accepted"
+
+
+def check_messages(setup: Setup, seen: Seen) -> None:
+    """What was agreed on and ConnectionInfo does not tell."""
+    if setup.compression:
+        compressed = [raw for raw in seen.messages if raw[0] == HandshakeType.compressed_certificate]
+        assert [raw[4:6] for raw in compressed] == [ALGORITHMS[setup.compression].to_bytes(2)]
+    if setup.fragment:
+        extension = bytes((0, 1, 0, 1, {512: 1, 1024: 2, 2048: 3, 4096: 4}[setup.fragment]))
+        hello = HandshakeType.encrypted_extensions if setup.version == "1.3" else HandshakeType.server_hello
+        assert any(raw[0] == hello and extension in raw for raw in seen.messages)
 
 
 def as_client(cell: Cell, certificates: Certificates) -> None:
     feature, setup, peer = cell.feature, cell.setup, cell.peer
     update = feature.kind == "update"
-    config = client_config(setup, certificates)
+    seen = Seen()
+    wanted = setup
     if feature.kind == "retry":
         # We send a share for x25519 only, of which this server wants to know nothing.
-        config = client_config(dataclasses.replace(setup, groups=("x25519", *setup.groups)), certificates)
+        wanted = dataclasses.replace(setup, groups=("x25519", *setup.groups))
+    config = client_config(wanted, certificates, observer=seen)
     asked = question(peer.answers, feature.size)
     with peer.serve(setup, certificates) as serving:
         try:
             for turn in range(setup.times):
                 early = setup.early_data if turn else b""
-                got, info, sessions = visit(
-                    serving.port, config, asked, peer.answers, update_keys=update, early_data=early
+                got, info, sessions, exported = visit(
+                    serving.port,
+                    config,
+                    asked,
+                    peer.answers,
+                    update_keys=update,
+                    early_data=early,
+                    server_name=setup.server_name,
+                    export=setup.export,
                 )
-                wanted = early + asked if peer.answers == "echo" else asked
-                assert answered(peer.answers, wanted, got)
+                back = early + asked if peer.answers == "echo" else asked
+                assert answered(peer.answers, back, got)
                 check(info, cell, turn=turn)
+                check_messages(setup, seen)
+                if setup.export:
+                    assert serving.report("exporter") == exported
                 config = config.replace(sessions=sessions)
         except Exception as error:
             error.add_note(
@@ -133,13 +147,18 @@ def as_client(cell: Cell, certificates: Certificates) -> None:
 def as_server(cell: Cell, certificates: Certificates) -> None:
     feature, setup, peer = cell.feature, cell.setup, cell.peer
     update = feature.kind == "update"
-    asked = question(peer.asks, min(feature.size, peer.most))
+    record_size = setup.fragment or setup.limit
+    most = min(peer.most, record_size - 1) if peer.one_record and record_size else peer.most
+    asked = question(peer.asks, min(feature.size, most))
     theirs = setup
     if feature.kind == "retry":
         # Left to itself, no client sends a share for secp384r1; pellucid wants nothing else. JSSE sends one
         # for the first of each kind of curve, so two go before.
         theirs = dataclasses.replace(setup, groups=("x25519", "secp256r1", *setup.groups))
-    with listening(server_config(setup, certificates), update_keys=update) as record:
+    seen = Seen()
+    with listening(
+        server_config(setup, certificates, observer=seen), update_keys=update, export=setup.export
+    ) as record:
         try:
             visited = peer.visit(record.port, theirs, certificates, asked)
         except PeerFailed as error:
@@ -155,6 +174,13 @@ def as_server(cell: Cell, certificates: Certificates) -> None:
     if update and isinstance(peer, Program) and peer.asks == "echo":
         # Tools may have sent everything before they were asked to update; our programs wait for each echo.
         assert any(isinstance(event, KeysUpdated) for event in record.events)
+    check_messages(setup, seen)
+    if setup.export:
+        assert [report["exporter"] for report in visited.reports] == record.exported
+    if setup.staple:
+        assert visited.reports[0]["ocsp"] == "1"
+    if setup.scts:
+        assert visited.reports[0]["sct"] == "1"
     if setup.early_data:
         assert record.early_data[-1] == setup.early_data
 

@@ -48,7 +48,7 @@ def test_our_client_and_its_server(setup: Setup, certificates: Certificates) -> 
     with OPENSSL.serve(setup, certificates) as serving:
         for size in SIZES:
             asked = question("echo", size)
-            got, info, _ = visit(serving.port, client_config(setup, certificates), asked, "echo")
+            got, info, *_ = visit(serving.port, client_config(setup, certificates), asked, "echo")
             assert got == asked
             assert info.cipher_suite_name == setup.suites[0]
             assert info.version_name == f"TLS {setup.version}"

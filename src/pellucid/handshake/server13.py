@@ -111,7 +111,7 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     h.transcript.start(suite.hash)
     send_server_hello(h, hello, suite, share, psk)
     h.suite = suite
-    if h.policy.middlebox_compatibility and hello.legacy_session_id and not retried:
+    if hello.legacy_session_id and not retried:  # a MUST, whatever our policy (appendix D.4)
         h.send_change_cipher_spec()
     h.conn._ccs_allowed = True
     client_secret, server_secret = handshake_secrets(h, schedule)
@@ -249,7 +249,7 @@ def retry(
         cookie = config.issuer.seal(b"retry" + RetryState(suite.code, group, digest).encode())
     h.transcript.retry(suite.hash)
     h.send_raw(hello_retry_request(first, suite, group, cookie))
-    if h.policy.middlebox_compatibility and first.legacy_session_id:
+    if first.legacy_session_id:  # appendix D.4
         h.send_change_cipher_spec()
     h.conn._ccs_allowed = True
     if X.early_data in first.extensions:

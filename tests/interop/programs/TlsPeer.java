@@ -100,10 +100,11 @@ public class TlsPeer {
         int times = Integer.parseInt(want.getOrDefault("times", "1"));
         for (int turn = 0; turn < times; turn++) {
             SSLSocket socket = (SSLSocket) context.getSocketFactory()
-                .createSocket("localhost", Integer.parseInt(want.get("port")));
+                .createSocket(new Socket("127.0.0.1", Integer.parseInt(want.get("port"))), want.get("name"),
+                    Integer.parseInt(want.get("port")), true);
             SSLParameters p = parameters(socket.getSSLParameters(), want);
             p.setEndpointIdentificationAlgorithm("HTTPS");
-            p.setServerNames(List.of(new SNIHostName("localhost")));
+            p.setServerNames(List.of(new SNIHostName(want.get("name"))));
             socket.setSSLParameters(p);
             socket.startHandshake();
             InputStream in = socket.getInputStream();

@@ -82,7 +82,7 @@ client(Want) ->
         "1.2" -> [{reuse_sessions, save}];
         _ -> [{session_tickets, auto}]
     end,
-    Options = [{verify, verify_peer}, {server_name_indication, "localhost"} | options(Want)] ++ Alpn ++ Tickets,
+    Options = [{verify, verify_peer}, {server_name_indication, maps:get("name", Want)} | options(Want)] ++ Alpn ++ Tickets,
     [visit(Want, Options, Payload) || _ <- lists:seq(1, list_to_integer(maps:get("times", Want, "1")))],
     init:stop().
 

@@ -132,7 +132,7 @@ def visit(want: dict[str, str]) -> None:
     payload = sys.stdin.buffer.read()
     context = tls.ClientContext(configuration(want, server=False))
     plain = socket.create_connection(("127.0.0.1", int(want["port"])))
-    wire = Wire(context.wrap_buffers("localhost"), plain)
+    wire = Wire(context.wrap_buffers(want["name"]), plain)
     wire.handshake()
     for at in range(0, len(payload), CHUNK):
         part = payload[at : at + CHUNK]

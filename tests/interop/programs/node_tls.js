@@ -13,6 +13,7 @@ if (want.cert) Object.assign(options, { cert: fs.readFileSync(want.cert), key: f
 if (want.alpn) options.ALPNProtocols = want.alpn.split(',');
 if (want.ciphers) options.ciphers = want.ciphers;
 if (want.groups) options.ecdhCurve = want.groups.split(',').map((name) => curves[name] || name).join(':');
+if (want.staple) options.requestOCSP = role === 'client';
 if (want.psk) {
   const psk = Buffer.from(want.psk, 'hex');
   options.pskCallback = role === 'server' ? () => psk : () => ({ psk, identity: want.identity });
@@ -22,12 +23,16 @@ if (want.psk) {
 function report(socket) {
   const cipher = socket.getCipher() || {};
   const peer = Object.keys(socket.getPeerCertificate() || {}).length ? 1 : 0;
+  const exported = want.export ? socket.exportKeyingMaterial(32, want.export).toString('hex') : '';
   return `report version=${socket.getProtocol()} suite=${cipher.standardName || cipher.name} ` +
-    `alpn=${socket.alpnProtocol || ''} resumed=${socket.isSessionReused && socket.isSessionReused() ? 1 : 0} peer=${peer}\n`;
+    `alpn=${socket.alpnProtocol || ''} resumed=${socket.isSessionReused && socket.isSessionReused() ? 1 : 0} peer=${peer} ` +
+    `exporter=${exported} ocsp=${socket.stapled ? 1 : 0}\n`;
 }
 
 function serve() {
   const server = tls.createServer({ ...options, requestCert: !!want.verify, rejectUnauthorized: !!want.verify });
+  if (want.cert2) server.addContext('other.test', { cert: fs.readFileSync(want.cert2), key: fs.readFileSync(want.key2) });
+  if (want.staple) server.on('OCSPRequest', (leaf, issuer, answer) => answer(null, fs.readFileSync(want.staple)));
   server.on('secureConnection', (socket) => {
     process.stdout.write(report(socket));
     socket.on('error', (error) => console.error('connection:', error.message));
@@ -39,7 +44,8 @@ function serve() {
 }
 
 function visit(payload, turns, session) {
-  const socket = tls.connect({ ...options, session, host: '127.0.0.1', port: Number(want.port), servername: 'localhost' });
+  const socket = tls.connect({ ...options, session, host: '127.0.0.1', port: Number(want.port), servername: want.name });
+  socket.on('OCSPResponse', (response) => { socket.stapled = response !== null; });
   let latest = session;
   let left = payload.length;
   let sent = 0;

@@ -38,6 +38,22 @@ def make_context(role: str, want: dict[str, str]) -> SSL.Context:
                 (name for name in protocols if name in offered), SSL.NO_OVERLAPPING_PROTOCOLS
             )
         )
+    if want.get("cert2"):
+        second = SSL.Context(SSL.TLS_METHOD)
+        second.use_certificate_chain_file(want["cert2"])
+        second.use_privatekey_file(want["key2"])
+
+        def choose(connection: SSL.Connection) -> None:
+            if connection.get_servername() == b"other.test":
+                connection.set_context(second)
+
+        context.set_tlsext_servername_callback(choose)
+    if want.get("staple") and role == "server":
+        with open(want["staple"], "rb") as file:
+            response = file.read()
+        context.set_ocsp_server_callback(lambda *_: response)
+    elif want.get("staple"):
+        context.set_ocsp_client_callback(stapled)
     if want.get("ciphers"):
         context.set_cipher_list(want["ciphers"].encode())
     if want.get("groups") in CURVES:
@@ -45,7 +61,12 @@ def make_context(role: str, want: dict[str, str]) -> SSL.Context:
     return context
 
 
-def report(connection: SSL.Connection, file: object) -> None:
+def stapled(connection: SSL.Connection, response: bytes, data: object) -> bool:
+    connection.set_app_data(bool(response))
+    return True
+
+
+def report(connection: SSL.Connection, file: object, want: dict[str, str]) -> None:
     words = {
         "version": connection.get_protocol_version_name(),
         "suite": connection.get_cipher_name(),
@@ -54,10 +75,13 @@ def report(connection: SSL.Connection, file: object) -> None:
     }
     if hasattr(connection, "get_group_name") and (group := connection.get_group_name()):
         words["group"] = group
+    if want.get("export"):
+        words["exporter"] = connection.export_keying_material(want["export"].encode(), 32).hex()
+    words["ocsp"] = int(bool(connection.get_app_data()))
     print("report " + " ".join(f"{key}={value}" for key, value in words.items()), file=file, flush=True)  # type: ignore[call-overload]
 
 
-def answer(context: SSL.Context, plain: socket.socket) -> None:
+def answer(context: SSL.Context, plain: socket.socket, want: dict[str, str]) -> None:
     connection = SSL.Connection(context, plain)
     connection.set_accept_state()
     told = False
@@ -65,7 +89,7 @@ def answer(context: SSL.Context, plain: socket.socket) -> None:
         while True:
             data = connection.recv(CHUNK)
             if not told:
-                report(connection, sys.stdout)
+                report(connection, sys.stdout, want)
                 told = True
             connection.sendall(data)
     except SSL.ZeroReturnError:
@@ -76,12 +100,12 @@ def answer(context: SSL.Context, plain: socket.socket) -> None:
         plain.close()
 
 
-def serve(context: SSL.Context) -> None:
+def serve(context: SSL.Context, want: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(f"port={listener.getsockname()[1]}", flush=True)
         while True:
             plain, _ = listener.accept()
-            threading.Thread(target=answer, args=(context, plain), daemon=True).start()
+            threading.Thread(target=answer, args=(context, plain, want), daemon=True).start()
 
 
 def visit(context: SSL.Context, want: dict[str, str]) -> None:
@@ -90,7 +114,9 @@ def visit(context: SSL.Context, want: dict[str, str]) -> None:
     for _ in range(int(want.get("times", "1"))):
         plain = socket.create_connection(("127.0.0.1", int(want["port"])))
         connection = SSL.Connection(context, plain)
-        connection.set_tlsext_host_name(b"localhost")
+        connection.set_tlsext_host_name(want["name"].encode())
+        if want.get("staple"):
+            connection.request_ocsp()
         if session is not None:
             connection.set_session(session)
         connection.set_connect_state()
@@ -103,7 +129,7 @@ def visit(context: SSL.Context, want: dict[str, str]) -> None:
                 data = connection.recv(left)
                 sys.stdout.buffer.write(data)
                 left -= len(data)
-        report(connection, sys.stderr)
+        report(connection, sys.stderr, want)
         session = connection.get_session()
         connection.shutdown()
         plain.close()
@@ -118,7 +144,7 @@ def main() -> None:
     want = dict(pair.split("=", 1) for pair in pairs)
     context = make_context(role, want)
     if role == "server":
-        serve(context)
+        serve(context, want)
     else:
         visit(context, want)
 

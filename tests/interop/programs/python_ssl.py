@@ -81,7 +81,7 @@ def visit(context: Any, want: dict[str, str]) -> None:
     for _ in range(int(want.get("times", "1"))):
         plain = socket.create_connection(("127.0.0.1", int(want["port"])), 30)
         extra: dict[str, Any] = {"session": session} if session is not None else {}
-        connection = context.wrap_socket(plain, server_hostname="localhost", **extra)
+        connection = context.wrap_socket(plain, server_hostname=want["name"], **extra)
         for at in range(0, len(payload), CHUNK):
             part = payload[at : at + CHUNK]
             connection.sendall(part)

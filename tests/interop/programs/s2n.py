@@ -24,7 +24,7 @@ def visit(want: dict[str, str]) -> None:
     context = io.ClientTlsContext(options)
     for _ in range(int(want.get("times", "1"))):
         connection_options = context.new_connection_options()
-        connection_options.set_server_name("localhost")
+        connection_options.set_server_name(want["name"])
         if want.get("alpn"):
             connection_options.set_alpn_list(want["alpn"].split(","))
         connection = http.HttpClientConnection.new(

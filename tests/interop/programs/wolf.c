@@ -72,6 +72,7 @@ static WOLFSSL_CTX *context(int server) {
 
 static WOLFSSL *start(WOLFSSL_CTX *c, int fd) {
     WOLFSSL *s = wolfSSL_new(c);
+    if (want("export")) wolfSSL_KeepArrays(s);
     wolfSSL_set_fd(s, fd);
     if (want("alpn")) {
         char list[256];
@@ -86,8 +87,15 @@ static void report(FILE *to, WOLFSSL *s) {
     unsigned short length = 0;
     wolfSSL_ALPN_GetProtocol(s, &alpn, &length);
     const char *curve = wolfSSL_get_curve_name(s);
-    fprintf(to, "report version=%s suite=%s group=%s alpn=%.*s resumed=%d\n", wolfSSL_get_version(s),
-            wolfSSL_get_cipher_name(s), curve ? curve : "", (int)length, alpn ? alpn : "", wolfSSL_session_reused(s));
+    char exported[65] = "";
+    if (want("export")) {
+        unsigned char key[32];
+        const char *label = want("export");
+        if (wolfSSL_export_keying_material(s, key, 32, label, strlen(label), NULL, 0, 0) != WOLFSSL_SUCCESS) fail("export", 0);
+        for (int i = 0; i < 32; i++) sprintf(exported + 2 * i, "%02x", key[i]);
+    }
+    fprintf(to, "report version=%s suite=%s group=%s alpn=%.*s resumed=%d exporter=%s\n", wolfSSL_get_version(s),
+            wolfSSL_get_cipher_name(s), curve ? curve : "", (int)length, alpn ? alpn : "", wolfSSL_session_reused(s), exported);
     fflush(to);
 }
 
@@ -139,8 +147,10 @@ static void visit(void) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         if (connect(fd, (struct sockaddr *)&a, sizeof a)) fail("connect", 0);
         WOLFSSL *s = start(c, fd);
-        wolfSSL_UseSNI(s, WOLFSSL_SNI_HOST_NAME, "localhost", 9);
-        wolfSSL_check_domain_name(s, "localhost");
+        wolfSSL_UseSNI(s, WOLFSSL_SNI_HOST_NAME, want("name"), (unsigned short)strlen(want("name")));
+        wolfSSL_check_domain_name(s, want("name"));
+        if (want("later")) wolfSSL_allow_post_handshake_auth(s);
+        if (want("fragment")) wolfSSL_UseMaxFragment(s, WOLFSSL_MFL_2_10);
 #ifdef HAVE_SESSION_TICKET
         wolfSSL_UseSessionTicket(s);
 #endif

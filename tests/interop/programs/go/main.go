@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -29,7 +30,7 @@ func check(err error) {
 }
 
 func config(want map[string]string, server bool) *tls.Config {
-	c := &tls.Config{ServerName: "localhost", MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13}
+	c := &tls.Config{ServerName: want["name"], MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13}
 	switch want["version"] {
 	case "1.2":
 		c.MaxVersion = tls.VersionTLS12
@@ -39,7 +40,17 @@ func config(want map[string]string, server bool) *tls.Config {
 	if want["cert"] != "" {
 		pair, err := tls.LoadX509KeyPair(want["cert"], want["key"])
 		check(err)
+		pair.SignedCertificateTimestamps = hexes(want["sct"])
+		if want["staple"] != "" {
+			pair.OCSPStaple, err = os.ReadFile(want["staple"])
+			check(err)
+		}
 		c.Certificates = []tls.Certificate{pair}
+		if want["cert2"] != "" {
+			second, err := tls.LoadX509KeyPair(want["cert2"], want["key2"])
+			check(err)
+			c.Certificates = append(c.Certificates, second)
+		}
 	}
 	pem, err := os.ReadFile(want["ca"])
 	check(err)
@@ -70,41 +81,56 @@ func config(want map[string]string, server bool) *tls.Config {
 	return c
 }
 
-func report(to io.Writer, s tls.ConnectionState) {
-	resumed := 0
-	if s.DidResume {
-		resumed = 1
+func hexes(text string) [][]byte {
+	if text == "" {
+		return nil
 	}
-	retried := 0
-	if s.HelloRetryRequest {
-		retried = 1
-	}
-	fmt.Fprintf(to, "report version=%s suite=%s group=%s alpn=%s resumed=%d hrr=%d peer=%d\n",
-		strings.ReplaceAll(tls.VersionName(s.Version), " ", "v"), tls.CipherSuiteName(s.CipherSuite), s.CurveID,
-		s.NegotiatedProtocol, resumed, retried, len(s.PeerCertificates))
+	sct, err := hex.DecodeString(text)
+	check(err)
+	return [][]byte{sct}
 }
 
-func answer(plain net.Conn, c *tls.Config) {
+func flag(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func report(to io.Writer, s tls.ConnectionState, want map[string]string) {
+	exported := []byte{}
+	if want["export"] != "" {
+		var err error
+		exported, err = s.ExportKeyingMaterial(want["export"], nil, 32)
+		check(err)
+	}
+	fmt.Fprintf(to, "report version=%s suite=%s group=%s alpn=%s resumed=%d hrr=%d peer=%d exporter=%x ocsp=%d sct=%d\n",
+		strings.ReplaceAll(tls.VersionName(s.Version), " ", "v"), tls.CipherSuiteName(s.CipherSuite), s.CurveID,
+		s.NegotiatedProtocol, flag(s.DidResume), flag(s.HelloRetryRequest), len(s.PeerCertificates), exported,
+		flag(len(s.OCSPResponse) > 0), flag(len(s.SignedCertificateTimestamps) > 0))
+}
+
+func answer(plain net.Conn, c *tls.Config, want map[string]string) {
 	connection := tls.Server(plain, c)
 	defer connection.Close()
 	if err := connection.Handshake(); err != nil {
 		fmt.Fprintln(os.Stderr, "connection:", err)
 		return
 	}
-	report(os.Stdout, connection.ConnectionState())
+	report(os.Stdout, connection.ConnectionState(), want)
 	if _, err := io.CopyBuffer(struct{ io.Writer }{connection}, struct{ io.Reader }{connection}, make([]byte, chunk)); err != nil {
 		fmt.Fprintln(os.Stderr, "connection:", err)
 	}
 }
 
-func serve(c *tls.Config) {
+func serve(c *tls.Config, want map[string]string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	fmt.Printf("port=%d\n", listener.Addr().(*net.TCPAddr).Port)
 	for {
 		plain, err := listener.Accept()
 		check(err)
-		go answer(plain, c)
+		go answer(plain, c, want)
 	}
 }
 
@@ -126,7 +152,7 @@ func visit(c *tls.Config, want map[string]string) {
 			check(err)
 			out.Write(buffer[:len(part)])
 		}
-		report(os.Stderr, connection.ConnectionState())
+		report(os.Stderr, connection.ConnectionState(), want)
 		check(connection.Close())
 	}
 }
@@ -138,7 +164,7 @@ func main() {
 		want[key] = value
 	}
 	if c := config(want, os.Args[1] == "server"); os.Args[1] == "server" {
-		serve(c)
+		serve(c, want)
 	} else {
 		visit(c, want)
 	}
