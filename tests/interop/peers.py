@@ -38,6 +38,7 @@ from .bench import (
     running,
 )
 from .commands import NSS, Botan, GnuTLS, OpenSSL, openssl_name, read_on, tool_version
+from .web import Chromium, Firefox, Granian
 
 VENV = INSTALLED / "venv" / "bin"
 BOTH = frozenset({"1.2", "1.3"})
@@ -312,7 +313,7 @@ class Node(Program):
         return tool_version("node", "--version")
 
     def command(self) -> list[str]:
-        return ["node", str(PROGRAMS / "node_tls.js")]
+        return ["node", str(PROGRAMS / "node_tls.cjs")]
 
 
 class Bun(Program):
@@ -329,7 +330,25 @@ class Bun(Program):
         return run_quietly([self._bun, "--version"]).strip() if self._bun.exists() else None
 
     def command(self) -> list[str]:
-        return [str(self._bun), str(PROGRAMS / "node_tls.js")]
+        return [str(self._bun), str(PROGRAMS / "node_tls.cjs")]
+
+
+class Deno(Node):
+    """Deno, which carries rustls, through its module of Node's name."""
+
+    name = "deno"
+    library = "rustls (Deno)"
+    # It names X25519MLKEM768 and sends a share for x25519: our server asks for the better one.
+    lacks = frozenset({"hybrid-share"})
+    _deno = INSTALLED / "npm" / "node_modules" / "@deno" / "linux-x64-glibc" / "deno"
+    server = BOTH | SUITES13 | SUITES12 | (CURVES - {"secp521r1"}) | KEYS | {"alpn"}
+    client = server
+
+    def version(self) -> str | None:
+        return run_quietly([self._deno, "--version"]).split()[1] if self._deno.exists() else None
+
+    def command(self) -> list[str]:
+        return [str(self._deno), "run", "-A", "--no-lock", str(PROGRAMS / "node_tls.cjs")]
 
 
 class WolfSSL(Program):
@@ -442,6 +461,10 @@ PEERS: tuple[Peer, ...] = (
     Botan(),
     Erlang(),
     Node(),
+    Deno(),
+    Granian(),
+    Chromium(),
+    Firefox(),
 )
 
 
