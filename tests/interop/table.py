@@ -64,7 +64,7 @@ def key(cell: Cell) -> tuple[str, str, str]:
 def page(outcomes: Outcomes, versions: Mapping[str, str]) -> str:
     """The whole page."""
     known = frozenset(map(key, cells()))
-    parts = [HEAD, "## The peers\n\n| name | library | version |\n|---|---|---|\n"]
+    parts = [HEAD, "\n## The peers\n\n| name | library | version |\n|---|---|---|\n"]
     parts += [
         f"| {peer.name} | {peer.library} | {versions.get(peer.name, 'not installed')} |\n" for peer in PEERS
     ]
