@@ -37,9 +37,9 @@ KEYS = frozenset({"rsa", "ecdsa"})
 # Beside suites, groups and keys: "1.2", "1.3" (versions), "client-auth", "resumption-1.2", "resumption-1.3",
 # "hrr" (client: supports more groups than it sends shares for; server: can be told its groups), "alpn",
 # "early-data", "psk-1.2", "psk-1.3", "session-id", "etm" (encrypt_then_mac), "no-ems" (can go without), "sni"
-# (client: asks for a name and verifies it; server: has two identities), "export", "ocsp", "sct", "zlib",
-# "brotli", "zstd", "raw-keys", "post-handshake-auth", "max-fragment-length", "record-size-limit",
-# "ed25519", "ed448", "mldsa65".
+# (client: asks for a name and verifies it; server: has two identities), "export", "tls-unique", "ocsp",
+# "sct", "zlib", "brotli", "zstd", "raw-keys", "post-handshake-auth", "max-fragment-length",
+# "record-size-limit", "ed25519", "ed448", "mldsa65".
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
@@ -74,7 +74,7 @@ class Setup:
     psk_identity: str = "pellucid"
     without: frozenset[str] = frozenset()  # what both do without: "ems", "etm", "tickets"; see Peer.lacks
     server_name: str = "localhost"  # what the client asks for; "other.test" is the server's second identity
-    export: str = ""  # label of keying material that both sides export and compare
+    export: str = ""  # label of keying material, or "tls-unique", that both sides tell and we compare
     staple: bool = False  # the server staples an OCSP response, the client wants one
     scts: bool = False  # the same with signed certificate timestamps
     compression: str = ""  # of certificates, both ways: "zlib", "brotli", "zstd"
@@ -361,6 +361,8 @@ class Peer:
     answers: ClassVar[Reply] = "echo"  # how its server replies
     asks: ClassVar[Reply] = "echo"  # what its client can send: any bytes, or only an HTTP request
     most: ClassVar[int] = 10_000_000  # bytes that its client can send at once
+    # Its client says that it refused a server.
+    tells: ClassVar[bool] = True
     # Its client opens other connections beside the one that is looked at.
     more_connections: ClassVar[bool] = False
     # Its client sends no more than fills one record, and forgets the rest (as with `openssl s_server`).

@@ -132,6 +132,7 @@ def _extensions() -> Iterator[Feature]:
     )
     yield row("TLS 1.3", "no middlebox compatibility mode", ours=(("middlebox_compatibility", False),))
     yield row("TLS 1.3", "padded records", ours=(("padding", lambda size: -size % 256),))
+    yield row("TLS 1.2", "channel binding tls-unique", "tls-unique", export="tls-unique")
     plain = frozenset({"ems"})
     yield row("TLS 1.2", "no extended master secret, by policy", "no-ems", without=plain)
     cbc = ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",)

@@ -163,7 +163,7 @@ def listening(config: ServerConfig, *, update_keys: bool = False, export: str = 
             connection.sendall(connection.early_data)
         first = True
         if export:
-            record.exported.append(connection.connection.export(export).reveal().hex())
+            record.exported.append(_exported(connection, export))
         server_side = connection.connection
         assert isinstance(server_side, ServerConnection)
         while data := connection.recv():
@@ -190,6 +190,11 @@ def listening(config: ServerConfig, *, update_keys: bool = False, export: str = 
     with pellucid.serve(handle, config, timeout=SECONDS, on_error=failed) as server:
         record.port = server.port
         yield record
+
+
+def _exported(connection: pellucid.TLSSocket, label: str) -> str:
+    core = connection.connection
+    return (core.channel_binding(label) if label == "tls-unique" else core.export(label).reveal()).hex()
 
 
 def ask(connection: pellucid.TLSSocket, asked: bytes, reply: Reply, before: bytes = b"") -> bytes:
@@ -243,5 +248,5 @@ def visit(
         got = ask(connection, asked, reply, early_data if reply == "echo" else b"")
         if update_keys and not any(isinstance(event, KeysUpdated) for event in connection.events):
             raise AssertionError("the server did not update its keys when it was asked to")
-        exported = connection.connection.export(export).reveal().hex() if export else ""
+        exported = _exported(connection, export) if export else ""
         return got, connection.info, tuple(connection.sessions), exported

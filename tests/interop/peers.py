@@ -151,7 +151,7 @@ class PyOpenSSL(Program):
         | KEYS
         | {"client-auth", "alpn", "ed25519", "hrr"}
     )
-    _more = frozenset({"ed448", "mldsa65", "sni", "export", "ocsp"})
+    _more = frozenset({"ed448", "mldsa65", "sni", "export", "tls-unique", "ocsp"})
     server = _both | _more
     client = _both | _more | RESUMES
 
@@ -220,7 +220,7 @@ class Go(Program):
     library = "Go crypto/tls"
     _hybrids = HYBRID | {"SecP256r1MLKEM768", "SecP384r1MLKEM1024"}
     _both = BOTH | SUITES13 | SUITES12 | CURVES | _hybrids | KEYS | RESUMES
-    _more = frozenset({"mldsa65", "sni", "export", "ocsp", "sct"})
+    _more = frozenset({"mldsa65", "sni", "export", "tls-unique", "ocsp", "sct"})
     server = _both - {"session-id"} | _more | {"client-auth", "alpn", "ed25519", "hrr"}
     client = server
 
@@ -306,7 +306,11 @@ class Node(Program):
     name = "node"
     library = "OpenSSL 3.0 (Node.js)"
     _both = BOTH | SUITES13 | SUITES12 | STATIC_RSA | CURVES | KEYS | RESUMES
-    client = _both | {"client-auth", "alpn", "ed25519", "psk-1.2", "ed448", "sni", "export", "ocsp"}
+    client = (
+        _both
+        | {"client-auth", "alpn", "ed25519", "psk-1.2", "ed448", "sni", "export", "ocsp"}
+        | {"tls-unique"}
+    )
     server = client - {"session-id"}  # it leaves them to the application
 
     def version(self) -> str | None:

@@ -20,6 +20,7 @@ from .bench import (
     SUITES13,
     Certificates,
     Peer,
+    PeerFailed,
     Serving,
     Setup,
     Visit,
@@ -63,8 +64,9 @@ class Browser(Peer):
 
     def visit(self, port: int, setup: Setup, certificates: Certificates, payload: bytes) -> Visit:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            shown = self.load(Path(folder), f"https://localhost:{port}/", setup, certificates)
-            return Visit(b"HTTP/" if shown else b"", ({},), "")
+            if not self.load(Path(folder), f"https://localhost:{port}/", setup, certificates):
+                raise PeerFailed(f"{self.name} did not show the page")
+            return Visit(b"HTTP/", ({},), "")
 
     def run(self, home: Path, *arguments: str | Path) -> str:
         """The browser, with a home of its own; returns its stdout."""
@@ -97,7 +99,8 @@ class Chromium(Browser):
         words += [f"--user-data-dir={home / 'data'}", "--timeout=30000"]
         if setup.version:
             words += [f"--ssl-version-{end}=tls{setup.version}" for end in ("min", "max")]
-        return "hello" in self.run(home, *words, "--dump-dom", address)
+        page = self.run(home, *words, "--dump-dom", address)
+        return "<pre" in page and "ERR_" not in page  # an error is a page, too
 
 
 class Firefox(Browser):
@@ -106,6 +109,9 @@ class Firefox(Browser):
     name = "firefox"
     library = "NSS (Firefox)"
     program = "firefox-esr"
+    tells = (
+        False  # it draws a picture of an error, too: whether the page was asked for is for our server to say
+    )
     client = Browser._both | CURVES | {"zlib", "zstd", "record-size-limit"}
 
     def load(self, home: Path, address: str, setup: Setup, certificates: Certificates) -> bool:
@@ -122,7 +128,6 @@ class Firefox(Browser):
                 settings[f"security.tls.version.{end}"] = str(LEVELS[setup.version])
         lines = [f'user_pref("{name}", {value});\n' for name, value in settings.items()]
         (profile / "user.js").write_text("".join(lines))
-        # It would also draw a picture of an error; that the page was asked for is for our server to say.
         picture = home / "page.png"
         self.run(home, "--headless", "--no-remote", "--profile", profile, "--screenshot", picture, address)
         return picture.exists()

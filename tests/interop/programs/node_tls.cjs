@@ -23,7 +23,9 @@ if (want.psk) {
 function report(socket) {
   const cipher = socket.getCipher() || {};
   const peer = Object.keys(socket.getPeerCertificate() || {}).length ? 1 : 0;
-  const exported = want.export ? socket.exportKeyingMaterial(32, want.export).toString('hex') : '';
+  const first = () => (role === 'server' ? socket.getPeerFinished() : socket.getFinished());
+  const secret = () => (want.export === 'tls-unique' ? first() : socket.exportKeyingMaterial(32, want.export));
+  const exported = want.export ? secret().toString('hex') : '';
   return `report version=${socket.getProtocol()} suite=${cipher.standardName || cipher.name} ` +
     `alpn=${socket.alpnProtocol || ''} resumed=${socket.isSessionReused && socket.isSessionReused() ? 1 : 0} peer=${peer} ` +
     `exporter=${exported} ocsp=${socket.stapled ? 1 : 0}\n`;

@@ -75,7 +75,10 @@ def report(connection: SSL.Connection, file: object, want: dict[str, str]) -> No
     }
     if hasattr(connection, "get_group_name") and (group := connection.get_group_name()):
         words["group"] = group
-    if want.get("export"):
+    if want.get("export") == "tls-unique":  # the client's Finished comes first (RFC 5929 section 3)
+        first = connection.get_peer_finished() if file is sys.stdout else connection.get_finished()
+        words["exporter"] = (first or b"").hex()
+    elif want.get("export"):
         words["exporter"] = connection.export_keying_material(want["export"].encode(), 32).hex()
     words["ocsp"] = int(bool(connection.get_app_data()))
     print("report " + " ".join(f"{key}={value}" for key, value in words.items()), file=file, flush=True)  # type: ignore[call-overload]

@@ -99,7 +99,9 @@ func flag(yes bool) int {
 
 func report(to io.Writer, s tls.ConnectionState, want map[string]string) {
 	exported := []byte{}
-	if want["export"] != "" {
+	if want["export"] == "tls-unique" {
+		exported = s.TLSUnique
+	} else if want["export"] != "" {
 		var err error
 		exported, err = s.ExportKeyingMaterial(want["export"], nil, 32)
 		check(err)
