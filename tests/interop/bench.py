@@ -336,7 +336,7 @@ class Serving:
         self.port = port
         self.lines: list[str] = []
 
-    def report(self, key: str, seconds: float = 5.0) -> str:
+    def report(self, key: str, seconds: float = START_SECONDS) -> str:
         """The first value of that key that the server reports, which may be a moment after we are done."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

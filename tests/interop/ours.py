@@ -145,7 +145,7 @@ class Listening:
     errors: list[BaseException] = dataclasses.field(default_factory=list)
     idle: threading.Condition = dataclasses.field(default_factory=threading.Condition)
 
-    def wait(self, connections: int, seconds: float = 5.0) -> None:
+    def wait(self, connections: int, seconds: float = SECONDS) -> None:
         """Until so many connections were finished or failed."""
         with self.idle:
             self.idle.wait_for(lambda: len(self.infos) + len(self.errors) >= connections, seconds)

@@ -97,7 +97,6 @@ visit(Want, Options, Payload) ->
         {ok, Socket} ->
             ping_pong(Socket, Payload),
             report(standard_error, Socket),
-            timer:sleep(100),
             ssl:close(Socket);
         {error, Reason} ->
             io:format(standard_error, "handshake: ~p~n", [Reason]),
