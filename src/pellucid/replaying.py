@@ -288,6 +288,10 @@ class _Following(Trace):
         self.started = self._other.started
         return note
 
+    def later(self, make: Any) -> None:
+        for kind, fields in make():
+            self.note(kind, **fields)
+
     def _now(self) -> float:
         at = len(self.facts)
         facts = self._other.facts

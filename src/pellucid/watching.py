@@ -50,9 +50,10 @@ def watch(connection: Any, config: Any) -> Any:
     if note is None:
         return config
     kind: Any = type(connection)
-    if not issubclass(kind, Watched):
-        connection.__class__ = _watched(kind)
-    return watched_config(config, note)
+    inputs = getattr(getattr(note, "__self__", None), "inputs", True)
+    if not issubclass(kind, Seen):
+        connection.__class__ = _watched(kind, Watched if inputs else Seen)
+    return watched_config(config, note) if inputs else config
 
 
 def watched_config(config: Any, note: Note) -> Any:
@@ -158,7 +159,18 @@ class _Sessions:
 # -- calls ---------------------------------------------------------------------------------------------
 
 
-class Watched(Base):
+class Seen(Base):
+    """A connection whose error carries its trace."""
+
+    __slots__ = ()
+
+    def _fail(self, error: TLSError, **named: Any) -> Any:
+        if error.trace is None:
+            error.trace = getattr(self._note, "__self__", None)  # whose note it is: the trace
+        super()._fail(error, **named)
+
+
+class Watched(Seen):
     """What the application does to a connection, noted before it is done."""
 
     __slots__ = ()
@@ -207,11 +219,6 @@ class Watched(Base):
         self._call("request certificate", required)
         super().request_certificate(required=required)  # type: ignore[misc]
 
-    def _fail(self, error: TLSError, **named: Any) -> Any:
-        if error.trace is None:
-            error.trace = getattr(self._note, "__self__", None)  # whose note it is: the trace
-        super()._fail(error, **named)
-
     def _answer(self, value: Any, error: TLSError | None) -> None:
         if error is not None:
             self._call(
@@ -223,9 +230,9 @@ class Watched(Base):
 
 
 @cache
-def _watched(kind: Any) -> Any:
-    """`kind` with its calls noted."""
-    return type(kind.__name__, (Watched, kind), {"__slots__": (), "__module__": kind.__module__})
+def _watched(kind: Any, how: Any) -> Any:
+    """`kind`, seen or watched."""
+    return type(kind.__name__, (how, kind), {"__slots__": (), "__module__": kind.__module__})
 
 
 # -- configurations, as plain values -------------------------------------------------------------------
@@ -303,4 +310,4 @@ def plain(value: Any) -> Any:
     return f"a {type(value).__name__}"
 
 
-__all__ = ["Watched", "plain", "settings_of", "watch", "watched_config"]
+__all__ = ["Seen", "Watched", "plain", "settings_of", "watch", "watched_config"]

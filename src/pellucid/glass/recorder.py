@@ -20,7 +20,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
@@ -39,6 +39,7 @@ class FlightRecorder:
 
     Parameters:
         keep: how many. A trace holds secrets in memory: keep few.
+        inputs: note what comes in too, so that a connection can be replayed; it costs as much again.
 
     >>> recorder = FlightRecorder()
     >>> note = recorder.open("client", "example.org")
@@ -47,14 +48,15 @@ class FlightRecorder:
     'example.org'
     """
 
-    def __init__(self, keep: int = 1) -> None:
+    def __init__(self, keep: int = 1, *, inputs: bool = False) -> None:
         if keep < 1:
             raise UsageError(Reason.BAD_CONFIG, "a flight recorder keeps one trace at least")
         self._traces: deque[Trace] = deque(maxlen=keep)
+        self._inputs = inputs
 
     def open(self, role: str, name: str | None = None) -> Callable[..., None]:
         """A connection begins: it gets a trace of its own."""
-        trace = Trace()
+        trace = Trace(inputs=self._inputs)
         self._traces.append(trace)
         return trace.open(role, name)
 
@@ -128,6 +130,10 @@ class _Written(Trace):
         self._file = file
         file.write(json.dumps(self.head(secrets=self._secrets)) + "\n")
         file.flush()
+
+    def later(self, make: Callable[[], Iterable[tuple[str, dict[str, Any]]]]) -> None:
+        for kind, fields in make():
+            self.note(kind, **fields)
 
     def note(self, kind: str, **fields: Any) -> None:
         before = len(self.facts)

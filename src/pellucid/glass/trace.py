@@ -18,8 +18,10 @@ kind are, `KINDS` says; docs/trace.md has it at length, docs/trace.schema.json f
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, TextIO
@@ -60,6 +62,7 @@ MOST = 50_000
 
 _SAMPLED = frozenset({"record", "call"})
 _ENDS = frozenset({"alert", "error", "state"})
+_LATER = "later"
 _SENT = ("send", "send early")
 _REASONS = {reason.label: reason for reason in Reason}
 
@@ -103,13 +106,32 @@ class Trace:
         omitted: facts that were not kept.
     """
 
-    __slots__ = ("_clock", "_heads", "_kept", "dropped", "facts", "name", "omitted", "role", "started")
+    __slots__ = (
+        "_clock",
+        "_count",
+        "_facts",
+        "_heads",
+        "_kept",
+        "_lock",
+        "_noted",
+        "dropped",
+        "inputs",
+        "name",
+        "omitted",
+        "role",
+        "started",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, inputs: bool = True) -> None:
+        """Begin empty. `inputs`: note what comes in too, so that the connection can be replayed."""
+        self.inputs = inputs
         self.role = ""
         self.name: str | None = None
         self.started = 0.0
-        self.facts: list[Fact] = []
+        self._facts: list[Fact] = []
+        self._noted: deque[tuple[float, str, Any]] = deque()  # not yet made facts: that waits for a reader
+        self._count = 0
+        self._lock = threading.Lock()
         self.dropped = 0
         self.omitted = 0
         self._kept = 0
@@ -130,13 +152,39 @@ class Trace:
         """Append a fact; of much application data only samples."""
         if kind in _SAMPLED and not self._sample(kind, fields):
             return
-        if len(self.facts) >= MOST and kind not in _ENDS:
+        if self._count >= MOST and kind not in _ENDS:
             self.omitted += 1
             return
-        self.facts.append(Fact(self._now(), kind, fields))
+        self._count += 1
+        self._noted.append((self._now(), kind, fields))
+
+    def later(self, make: Callable[[], Iterable[tuple[str, dict[str, Any]]]]) -> None:
+        """Append facts that `make` gives as (kind, fields) when somebody reads: it may take its time then."""
+        self._noted.append((self._now(), _LATER, make))
 
     def _now(self) -> float:
         return time.perf_counter() - self._clock
+
+    @property
+    def facts(self) -> list[Fact]:
+        """What happened, in order."""
+        if self._noted:
+            self._settle()
+        return self._facts
+
+    @facts.setter
+    def facts(self, facts: list[Fact]) -> None:
+        self._noted.clear()
+        self._facts = facts
+
+    def _settle(self) -> None:
+        with self._lock:
+            while self._noted:
+                at, kind, fields = self._noted.popleft()
+                if kind is _LATER:
+                    self._facts.extend(Fact(at, one, told) for one, told in fields())
+                else:
+                    self._facts.append(Fact(at, kind, fields))
 
     def _sample(self, kind: str, fields: dict[str, Any]) -> bool:
         """Keep data whole up to `KEEP` bytes, then the heads of records, then nothing: whether to keep it."""

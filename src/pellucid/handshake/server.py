@@ -45,9 +45,9 @@ def server(h: Handshake) -> Steps:
         chosen = yield SelectConfig(hello, h.name)
         if chosen is not None:
             if h.note is not None:
-                from pellucid.watching import watched_config
+                from pellucid.watching import watch
 
-                chosen = watched_config(chosen, h.note)
+                chosen = watch(h.conn, chosen)
             h.config = h.conn._config = chosen
             h.policy = chosen.policy
             h.write.max_fragment = h.policy.max_send_fragment

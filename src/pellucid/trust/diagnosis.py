@@ -8,8 +8,9 @@ are the decision, in the profile "rfc5280" only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -129,11 +130,25 @@ def explain(
     return Fault(Reason.CERTIFICATE_INVALID, _plain(verdict))
 
 
-def report(path: Sequence[x509.Certificate], question: Question, note: Note) -> tuple[Check, ...]:
-    """All checks on a path that was accepted, told to `note` one by one."""
-    checks = examine(tuple(path), question, signed=True)
-    tell(checks, note, path, path[-1:])
-    return tuple(checks)
+def report(
+    path: Sequence[x509.Certificate], question: Question, note: Note
+) -> Callable[[], tuple[Check, ...]]:
+    """All checks on a path that was accepted, told to `note` one by one.
+
+    The verifier has made them once already. An observer that can wait (`later`) gets them made again when
+    somebody reads, so that looking on does not slow the handshake down.
+    """
+
+    @cache
+    def made() -> tuple[Check, ...]:
+        return tuple(examine(tuple(path), question, signed=True))
+
+    later = getattr(getattr(note, "__self__", None), "later", None)
+    if later is None:
+        tell(made(), note, path, path[-1:])
+    else:
+        later(lambda: told(made(), path, path[-1:]))
+    return made
 
 
 def tell(
@@ -143,16 +158,26 @@ def tell(
     anchors: Sequence[x509.Certificate] = (),
 ) -> None:
     """Pass the path, leaf first, the anchors that could have ended it, and each check to an observer."""
+    for kind, fields in told(checks, path, anchors):
+        note(kind, **fields)
+
+
+def told(
+    checks: Sequence[Check], path: Sequence[x509.Certificate] = (), anchors: Sequence[x509.Certificate] = ()
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The facts that `tell` passes on: (kind, fields)."""
     if path:
         ders = [tuple(one.public_bytes(Encoding.DER) for one in each) for each in (path, anchors)]
-        note("path", certificates=ders[0], anchors=ders[1])
+        yield "path", {"certificates": ders[0], "anchors": ders[1]}
     for check in checks:
-        note(
+        yield (
             "check",
-            what=check.what,
-            passed=check.passed,
-            detail=check.detail,
-            certificate=check.certificate,
+            {
+                "what": check.what,
+                "passed": check.passed,
+                "detail": check.detail,
+                "certificate": check.certificate,
+            },
         )
 
 

@@ -67,12 +67,11 @@ class Verified:
         peer: the certificates as the peer sent them, DER, leaf first.
         leaf: the peer's own certificate, an object of `cryptography`.
         leaf_key: its public key, ready to verify with.
-        checks: what was checked, one by one; empty unless somebody looked (`note`).
         unchecked: what was not checked, in words; empty unless the trust is `Trust.insecure()`.
         profile: "webpki", "rfc5280" or "insecure".
     """
 
-    __slots__ = ("_der", "_path", "checks", "leaf", "leaf_key", "peer", "profile", "unchecked")
+    __slots__ = ("_checks", "_der", "_path", "leaf", "leaf_key", "peer", "profile", "unchecked")
 
     def __init__(
         self,
@@ -81,7 +80,7 @@ class Verified:
         leaf: x509.Certificate,
         leaf_key: Any,
         profile: str,
-        checks: tuple[Check, ...] = (),
+        checks: Callable[[], tuple[Check, ...]] = tuple,
         unchecked: tuple[str, ...] = (),
         der: Callable[[x509.Certificate], bytes] = lambda certificate: certificate.public_bytes(Encoding.DER),
     ) -> None:
@@ -91,8 +90,13 @@ class Verified:
         self.leaf = leaf
         self.leaf_key = leaf_key
         self.profile = profile
-        self.checks = checks
+        self._checks = checks
         self.unchecked = unchecked
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What was checked, one by one; empty unless somebody looked (`note`)."""
+        return self._checks()
 
     @property
     def path(self) -> tuple[x509.Certificate, ...]:
@@ -482,7 +486,7 @@ class Trust:
             )
             if fault is None and self._set_aside:
                 fault = next((why for anchor, why in self._set_aside if anchor in path), None)
-        checks: tuple[Check, ...] = ()
+        checks: Callable[[], tuple[Check, ...]] = tuple
         if note is not None:
             from pellucid.trust.diagnosis import report
 
@@ -490,7 +494,8 @@ class Trust:
         if fault is not None:
             raise _refusal(fault, peer)
         if self.crls or ocsp is not None or (stapling_asked and _MUST_STAPLE in peer[0]):
-            checks += self._revocation(path, peer, question, ocsp, stapling_asked, note)
+            first, more = checks, self._revocation(path, peer, question, ocsp, stapling_asked, note)
+            checks = lambda: first() + more  # noqa: E731
         return Verified(path, peer, leaf, key, self.profile, checks, (), self._der)
 
     def _der(self, certificate: x509.Certificate) -> bytes:
@@ -550,7 +555,7 @@ class Trust:
         if note is not None:
             for what in _INSECURE:
                 note("check", what=what, passed=False, detail="not checked", certificate=0)
-        return Verified((), peer, leaf, key, "insecure", (), _INSECURE)
+        return Verified((), peer, leaf, key, "insecure", tuple, _INSECURE)
 
 
 def verify(
