@@ -139,7 +139,9 @@ def _moments(trace: Trace, reader: Reader) -> Iterator[Moment]:
     if checks:
         failed = [str(fact.fields["what"]) for fact in checks if not fact.fields["passed"]]
         text = (
-            f"Certificate refused: {failed[0]}." if failed else f"Certificate believed: {len(checks)} checks."
+            f"Certificate refused, for its {failed[0]}."
+            if failed
+            else f"Certificate believed: {len(checks)} checks."
         )
         if failed and all(fact.fields.get("detail") == "not checked" for fact in checks):
             yield Moment(checks[-1].at, trace.role, "check", "Certificate not checked.", None)

@@ -131,6 +131,9 @@ _REGISTRY: dict[str, type[CodePoint]] = {
     "client_signature_scheme": SignatureScheme,
 }
 
+#: Choices whose note lists no alternatives: what was asked for stands there instead.
+_LISTLESS = frozenset({"certificate", "client_certificate"})
+
 
 def build(trace: Trace, other: Trace | None = None, key: Any = None) -> ReasonsView:
     """Every decision of the trace; what only the other end knows comes from `other`."""
@@ -148,7 +151,9 @@ def _decision(trace: Trace, fact: Fact, twin: Fact | None) -> Decision:
     question, who, about, section = _QUESTIONS.get(what, (what.replace("_", " "), trace.role, "", ""))
     ours = trace.role == who
     best = fact if ours or twin is None else twin
-    offered, acceptable = _lists(fact, twin)
+    offered, acceptable = (
+        _lists(best, twin if best is fact else fact) if what not in _LISTLESS else (None, None)
+    )
     chosen = fact.fields["chosen"]
     options = _options(what, who, chosen, offered, acceptable, str(best.fields["rule"]))
     unknown = ""
@@ -190,7 +195,8 @@ def _options(
         is_offered = None if offered is None else any(name_of(what, one) == name for one in offered)
         taken = None if acceptable is None else any(name_of(what, one) == name for one in acceptable)
         seen = seen or picked
-        why = rule if picked else _why_not(who, is_offered, taken, seen)
+        misfit = "" if picked else _misfit(what, chosen_name, name)
+        why = rule if picked else misfit or _why_not(who, is_offered, taken, seen)
         found.append(Option(name, value if isinstance(value, int) else None, is_offered, taken, picked, why))
     return tuple(found)
 
@@ -206,6 +212,29 @@ def _all(
             yield value
     if chosen is not None:
         yield chosen
+
+
+def _misfit(what: str, chosen: str, name: str) -> str:
+    """Why `name` could not stand beside what was chosen, whatever anybody prefers; "" where it could.
+
+    >>> _misfit("signature_scheme", "ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256")
+    'it is for another kind of key than the certificate has'
+    """
+    if what == "cipher_suite" and ("_WITH_" in chosen) != ("_WITH_" in name):
+        return f"it belongs to TLS {'1.3' if '_WITH_' in chosen else '1.2'}"
+    if what in ("signature_scheme", "client_signature_scheme"):
+        kinds = [
+            next((kind for kind in _KINDS_OF_KEYS if one.startswith(kind)), one) for one in (chosen, name)
+        ]
+        if {"rsa_pss_rsae", "rsa_pkcs1"} == set(kinds):
+            return "TLS 1.3 knows it in certificates only" if kinds[1] == "rsa_pkcs1" else ""
+        if kinds[0] != kinds[1]:
+            return "it is for another kind of key than the certificate has"
+    return ""
+
+
+#: The beginnings of signature schemes' names, by the kind of key that makes them.
+_KINDS_OF_KEYS = ("ecdsa", "ed25519", "ed448", "rsa_pss_rsae", "rsa_pss_pss", "rsa_pkcs1", "mldsa")
 
 
 def _why_not(who: str, offered: bool | None, acceptable: bool | None, after: bool) -> str:
