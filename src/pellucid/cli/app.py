@@ -16,6 +16,7 @@ COMMANDS = {
     "connect": ("pellucid.cli.connect:connect", "Connect to a server and show the handshake."),
     "serve": ("pellucid.cli.serve:serve", "Run a server that shows its visitors' handshakes."),
     "live": ("pellucid.cli.live:live", "Watch handshakes happen in the browser, and break them."),
+    "trace": ("pellucid.cli.trace:trace", "Show the handshakes of any Python program."),
     "decode": ("pellucid.cli.decode:decode", "Show a recorded handshake: a trace, a capture, hex."),
     "replay": (
         "pellucid.cli.replay:replay_command",

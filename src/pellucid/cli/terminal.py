@@ -77,6 +77,8 @@ class Terminal:
         self.as_json = as_json
         self.quiet = quiet
         self.secrets = secrets
+        self.color = color
+        self.data: TextIO = sys.stdout
         self.out = _console(sys.stdout, color)
         self.err = _console(sys.stderr, color)
 
@@ -86,6 +88,11 @@ class Terminal:
         context = click.get_current_context(silent=True)
         found = context.obj if context is not None else None
         return found if isinstance(found, Terminal) else cls(as_json="--json" in sys.argv)
+
+    def redirect(self, file: TextIO) -> None:
+        """Print everything into `file`: stdout belongs to somebody else."""
+        self.data = file
+        self.out = self.err = _console(file, self.color)
 
     # -- output --------------------------------------------------------------------------------------
 
@@ -155,7 +162,7 @@ class Terminal:
     def objects(self, objects: Iterable[dict[str, Any]]) -> None:
         """One JSON object a line on stdout."""
         for item in objects:
-            print(json.dumps(item, ensure_ascii=False), flush=True)
+            print(json.dumps(item, ensure_ascii=False), flush=True, file=self.data)
 
     def received(self, data: bytes) -> None:
         """Application data as a JSON object: as text if it is UTF-8, else in hex."""
