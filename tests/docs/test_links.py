@@ -45,7 +45,9 @@ def test_every_page_is_reached() -> None:
         if page in seen or page.suffix != ".md" or not page.exists():
             continue
         seen.add(page)
-        waiting += [(page.parent / link.partition("#")[0]).resolve() for link in links(page) if link[0] != "#"]
+        waiting += [
+            (page.parent / link.partition("#")[0]).resolve() for link in links(page) if link[0] != "#"
+        ]
     lost = {str(page.relative_to(TOP)) for page in TOP.glob("docs/**/*.md")} - {
         str(page.relative_to(TOP)) for page in seen if page.is_relative_to(TOP)
     }
