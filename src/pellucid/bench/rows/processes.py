@@ -109,13 +109,17 @@ def _with_material(entered: Callable[[str], Entry]) -> Entry:
     return entry
 
 
+def _left_out(quick: bool, peer: Peer) -> str:
+    return "not in a quick run" if quick and peer.name not in (OURS, "ssl") else ""
+
+
 def _enter_import(peers: Mapping[str, Peer], quick: bool) -> Entry:
-    return _enter(lambda peer: _import_subject(peer.statement), peers, lambda peer: "")
+    return _enter(lambda peer: _import_subject(peer.statement), peers, partial(_left_out, quick))
 
 
 def _enter_first(peers: Mapping[str, Peer], quick: bool) -> Entry:
     def entered(path: str) -> Entry:
-        return _enter(lambda peer: _first_subject(peer.name, path), peers, lambda peer: "")
+        return _enter(lambda peer: _first_subject(peer.name, path), peers, partial(_left_out, quick))
 
     return _with_material(entered)
 
@@ -126,9 +130,8 @@ def _enter_memory(side: str, data: str, peers: Mapping[str, Peer], quick: bool) 
     def skip(peer: Peer) -> str:
         if peer.slow:
             return "too slow to make thousands of connections"
-        if quick and peer.name not in (OURS, "ssl"):
-            return "not in a quick run"
-        return "no record protection" if data and not peer.protects_records else ""
+        no_records = "no record protection" if data and not peer.protects_records else ""
+        return _left_out(quick, peer) or no_records
 
     def make(path: str, peer: Peer) -> Subject:
         return _memory_subject(peer.name, path, side, data, connections)
@@ -143,6 +146,7 @@ def _memory(side: str, data: bool) -> Row:
         f"an idle {side} connection{after}",
         partial(_enter_memory, side, "data" if data else ""),
         unit="KiB",
+        quick=data,
         share=1.5,
         most=1,
         rounds=1,
