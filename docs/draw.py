@@ -7,6 +7,7 @@ from pathlib import Path
 
 import conformance
 import failures
+import flags
 import states
 import tables
 from rich.console import Console
@@ -39,3 +40,4 @@ if __name__ == "__main__":
     tables.draw()
     failures.draw()
     conformance.draw()
+    flags.draw()

@@ -112,6 +112,21 @@ def test_the_record_of_a_failed_connection(
         assert "close_notify" in told
 
 
+def test_a_record_with_secrets_is_for_its_owner(authority: Authority, ca: str, tmp_path: Path) -> None:
+    """Even where a file that everybody may read is there already; and a file that cannot be is 2."""
+    file = tmp_path / "trace.jsonl"
+    file.touch(mode=0o644)
+    with echo_server(authority) as port:
+        common = ("connect", f"localhost:{port}", "-Qq", "--ca", ca)
+        assert pellucid(*common, "--record", str(file)).returncode == 0
+        assert file.stat().st_mode & 0o777 == 0o644
+        assert pellucid(*common, "--record", str(file), "--show-secrets").returncode == 0
+        assert file.stat().st_mode & 0o777 == 0o600
+        nowhere = pellucid(*common, "--record", str(tmp_path / "no" / "trace.jsonl"))
+    assert nowhere.returncode == 2
+    assert "no/trace.jsonl" in "".join(nowhere.stderr.decode().split())
+
+
 def test_insecure_says_what_was_not_checked(authority: Authority) -> None:
     with echo_server(authority, fault="expired") as port:
         done = pellucid("connect", f"localhost:{port}", "-Q", "--insecure")

@@ -58,6 +58,18 @@ def test_a_failed_handshake_is_shown(tmp_path: Path) -> None:
         assert Trace.read(lines).role == "server"
 
 
+@pytest.mark.slow
+def test_the_record_of_several_visitors_is_read_again(ca: str, tmp_path: Path) -> None:
+    record = tmp_path / "traces.jsonl"
+    with Serve("--record", str(record)) as server:
+        assert pellucid("connect", f"localhost:{server.port}", "-Q", "-q", "--ca", ca).returncode == 5
+        assert pellucid("connect", f"localhost:{server.port}", "-q", "-k", stdin=b"x").returncode == 0
+    decoded = pellucid("decode", str(record))
+    assert decoded.returncode == 0
+    assert decoded.stdout.count(b"CLIENT HELLO") == 2
+    assert decoded.stdout.count(b"a trace of the server") == 2
+
+
 def test_a_client_that_does_not_believe_us_is_shown(ca: str) -> None:
     with Serve("--once", "--json") as server:
         assert pellucid("connect", f"localhost:{server.port}", "-Q", "-q", "--ca", ca).returncode == 5

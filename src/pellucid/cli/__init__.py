@@ -47,8 +47,12 @@ def _run(arguments: list[str]) -> int:
     from pellucid.cli.app import app
 
     try:
-        result = app.main(arguments, prog_name="pellucid", standalone_mode=False)
+        # Not app.main(): it would turn a closed pipe into an exit code of its own.
+        with app.make_context("pellucid", arguments) as context:
+            result = app.invoke(context)
         return result if isinstance(result, int) else exits.OK
+    except click.exceptions.Exit as done:  # --help, --version
+        return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.ctx.get_help())
         return exits.OK

@@ -19,7 +19,7 @@ from pellucid.cli.terminal import columns, table
 from pellucid.errors import CertificateRefused, Reason, UsageError
 from pellucid.glass.decode import key_text, name_text, names_of
 from pellucid.glass.show import wrap
-from pellucid.trust.authority import Authority
+from pellucid.trust.authority import FAULTS, Authority
 from pellucid.trust.building import KEY_KINDS
 from pellucid.trust.loading import load_certificates
 from pellucid.trust.verification import verify as verify_chain
@@ -40,7 +40,12 @@ INTERMEDIATE = "intermediate"
 @click.argument("names", nargs=-1)
 @click.option("--name", default="pellucid test authority", show_default=True, help="The authority's name.")
 @click.option(
-    "--key", type=click.Choice(list(KEY_KINDS)), default="ecdsa-p256", show_default=True, help="Kind of key."
+    "--key",
+    type=click.Choice(list(KEY_KINDS)),
+    metavar="KIND",
+    default="ecdsa-p256",
+    show_default=True,
+    help=f"Kind of key: {', '.join(KEY_KINDS)}.",
 )
 @click.option("--no-leaves", is_flag=True, help="The authority only, no certificates for servers.")
 @click.option("--force", is_flag=True, help="Replace an authority that is there.")
@@ -94,13 +99,21 @@ def make_ca(
     help="PATH.pem and PATH-key.pem.  [default: the first name, here]",
 )
 @click.option(
-    "--key", type=click.Choice(list(KEY_KINDS)), default="ecdsa-p256", show_default=True, help="Kind of key."
+    "--key",
+    type=click.Choice(list(KEY_KINDS)),
+    metavar="KIND",
+    default="ecdsa-p256",
+    show_default=True,
+    help=f"Kind of key: {', '.join(KEY_KINDS)}.",
 )
 @click.option("--days", type=float, default=90, show_default=True, help="How long it is valid.")
 @click.option("--client", is_flag=True, help="For a client instead of a server.")
 @click.option("--from-root", is_flag=True, help="Issue it from the root, without the intermediate.")
 @click.option(
-    "--fault", help="Make it wrong on purpose: expired, not-yet-valid, ... (see the library's FAULTS)."
+    "--fault",
+    type=click.Choice(list(FAULTS)),
+    metavar="FAULT",
+    help=f"Make it wrong on purpose: {', '.join(FAULTS)}.",
 )
 @output_options
 def issue(

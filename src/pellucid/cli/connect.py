@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from pellucid.cli import exits, problems
+from pellucid.cli import exits, files, problems
 from pellucid.cli.after import after_handshake
+from pellucid.cli.lines import PROTOCOLS, dial, start_tls
 from pellucid.cli.options import (
     AfterFlags,
     IdentityFlags,
@@ -98,7 +99,7 @@ def connect(
     Exit codes: 3 the network, 4 the handshake, 5 the certificate was refused.
     """
     terminal = output.terminal()
-    address = target(host, 443)
+    address = target(host, PROTOCOLS[network.starttls].port if network.starttls else 443)
     trace = Trace()
     session = SessionFile(resume)
     keys = trusted_keys_of(identity)
@@ -159,20 +160,21 @@ def _get(tls: TLSSocket, terminal: Terminal, path: str, host: str) -> None:
 
 
 def _dial(address: tuple[str, int], network: NetworkFlags) -> socket.socket:
-    family = socket.AF_INET if network.ipv4 else socket.AF_INET6 if network.ipv6 else socket.AF_UNSPEC
-    last: OSError | None = None
-    for kind, socktype, proto, _, where in socket.getaddrinfo(*address, family, socket.SOCK_STREAM):
-        sock = socket.socket(kind, socktype, proto)
-        sock.settimeout(network.timeout)
+    """The line, up to where TLS begins."""
+    sock = dial(
+        address,
+        timeout=network.timeout,
+        family=socket.AF_INET if network.ipv4 else socket.AF_INET6 if network.ipv6 else socket.AF_UNSPEC,
+        proxy=network.proxy,
+        unix=network.unix,
+    )
+    if network.starttls:
         try:
-            sock.connect(where)
-        except OSError as error:
-            last = error
+            start_tls(sock, network.starttls, address[0])
+        except BaseException:
             sock.close()
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-    raise last or OSError("the name has no address")
+            raise
+    return sock
 
 
 def _show(terminal: Terminal, trace: Trace, *, to_stdout: bool) -> None:
@@ -207,8 +209,8 @@ def _confess(terminal: Terminal, trace: Trace) -> None:
 
 def _record(keep: RecordFlags, trace: Trace, output: OutputFlags) -> None:
     if keep.record:
-        with open(keep.record, "w", encoding="utf-8") as file:
-            trace.write(file, secrets=output.show_secrets)
+        lines = "".join(line + "\n" for line in trace.lines(secrets=output.show_secrets))
+        files.write(keep.record, lines, private=output.show_secrets)
 
 
 def _drain(tls: TLSSocket, terminal: Terminal) -> None:

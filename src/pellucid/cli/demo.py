@@ -5,8 +5,11 @@ The classic story (static RSA in TLS 1.2, from the museum) is told first, then t
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import click
 
@@ -14,10 +17,11 @@ from pellucid import legacy
 from pellucid.cli.options import OutputFlags, PictureFlags, output_options, picture_options
 from pellucid.cli.pictures import Pictures
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig, Policy, ServerConfig
+from pellucid.errors import TLSError
 from pellucid.glass.model import Story
-from pellucid.glass.story import tell
+from pellucid.glass.story import Tampering, tell
 from pellucid.glass.trace import Trace
-from pellucid.io.endpoints import connect, serve
+from pellucid.io.endpoints import connect, serve, wrap_client
 from pellucid.io.sockets import TLSSocket
 from pellucid.trust.authority import Authority
 from pellucid.trust.identity import Identity
@@ -34,13 +38,29 @@ STORIES: dict[str, tuple[Callable[[], Policy], str]] = {
 }
 
 
-def run(name: str) -> tuple[Trace, Trace, Identity]:
-    """One of `STORIES` on loopback; the client's trace, the server's, and who the server was."""
+class Performance(NamedTuple):
+    """A story as it was played: both traces, who the server was, and what became of a changed record."""
+
+    client: Trace
+    server: Trace
+    identity: Identity
+    tampering: Tampering
+
+
+def run(name: str) -> Performance:
+    """One of `STORIES` on loopback."""
     make_policy, key = STORIES[name]
     policy = make_policy()
     authority = Authority.create()
     identity = authority.issue(NAME, key=key)
-    client_trace, server_trace = Trace(), Trace()
+    server = ServerConfig(policy=policy, identities=(identity,), tickets=0, session_ticket_12=False)
+    client = ClientConfig(policy=policy, trust=authority.trust(), session_tickets=False)
+    return Performance(*converse(client, server), identity, tamper(client, server))
+
+
+def converse(client: ClientConfig, server: ServerConfig) -> tuple[Trace, Trace]:
+    """A question and its answer, and the end in good order; the client's trace and the server's."""
+    ours, theirs = Trace(), Trace()
     done = threading.Event()
 
     def answer(tls: TLSSocket) -> None:
@@ -50,27 +70,62 @@ def run(name: str) -> tuple[Trace, Trace, Identity]:
         tls.shutdown_write()
         done.set()
 
-    server = ServerConfig(
-        policy=policy, identities=(identity,), observer=server_trace, tickets=0, session_ticket_12=False
-    )
-    client = ClientConfig(
-        policy=policy, trust=authority.trust(), observer=client_trace, session_tickets=False
-    )
+    client = client.replace(observer=ours)
     with (
-        serve(answer, server) as listening,
+        serve(answer, server.replace(observer=theirs)) as listening,
         connect("127.0.0.1", listening.port, config=client, server_name=NAME, timeout=10) as tls,
     ):
         tls.sendall(QUESTION)
         tls.recv()
         tls.unwrap()
         done.wait(10)
-    return client_trace, server_trace, identity
+    return ours, theirs
+
+
+class Meddler:
+    """Somebody in the line: a socket through which everything goes, and who turns one bit when told to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.meddling = False
+        self.sent = self.arrived = b""
+
+    def send(self, data: bytes) -> int:
+        """Pass it on, perhaps with a bit of what is encrypted turned (it begins behind 5 or 13 bytes)."""
+        if self.meddling:
+            self.sent = bytes(data)
+            self.arrived = self.sent[:14] + bytes((self.sent[14] ^ 1,)) + self.sent[15:]
+            self._sock.sendall(self.arrived)
+            return len(data)
+        return self._sock.send(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def tamper(client: ClientConfig, server: ServerConfig) -> Tampering:
+    """The question again, but one bit of its record is changed on the way."""
+    theirs = Trace()
+    refused = threading.Event()
+    serving = serve(
+        lambda tls: tls.recv(), server.replace(observer=theirs), on_error=lambda error: refused.set()
+    )
+    with serving as listening, socket.create_connection(("127.0.0.1", listening.port), 10) as sock:
+        meddler = Meddler(sock)
+        with wrap_client(meddler, NAME, client) as tls:
+            meddler.meddling = True
+            tls.sendall(QUESTION)
+            meddler.meddling = False
+            with contextlib.suppress(TLSError):
+                tls.recv()
+            refused.wait(10)
+    return Tampering(meddler.sent, meddler.arrived, theirs)
 
 
 def story(name: str, *, beside_rsa: bool) -> Story:
     """Run one of `STORIES` and tell it."""
-    client_trace, server_trace, _ = run(name)
-    return tell(client_trace, server_trace, beside_rsa=beside_rsa)
+    played = run(name)
+    return tell(played.client, played.server, beside_rsa=beside_rsa, tampering=played.tampering)
 
 
 @click.command(short_help="Watch a client and a server go through the nine steps.")
@@ -92,8 +147,10 @@ def demo(which: str | None, draw: PictureFlags, output: OutputFlags) -> None:
     pictures = Pictures(draw, output.show_secrets)
     names = [which] if which else ["classic", "1.3"]
     for position, name in enumerate(names):
-        client, server, identity = run(name)
+        client, server, identity, tampering = run(name)
         beside_rsa = len(names) > 1 and position > 0
         title = tell(client, server).title
-        terminal.show(client, server, key=identity.key, title=title, beside_rsa=beside_rsa)
+        terminal.show(
+            client, server, key=identity.key, title=title, beside_rsa=beside_rsa, tampering=tampering
+        )
         pictures.add(client, server, title=title, key=identity.key)

@@ -128,6 +128,9 @@ class NetworkFlags:
     timeout: float
     ipv4: bool
     ipv6: bool
+    starttls: str | None
+    proxy: str | None
+    unix: str | None
 
 
 @dataclass(frozen=True)
@@ -302,6 +305,7 @@ visitor_options = _bundle(
     click.option(
         "--tickets",
         type=click.IntRange(0, 255),
+        metavar="N",
         default=2,
         show_default=True,
         help="Session tickets for a client, at most.",
@@ -309,6 +313,7 @@ visitor_options = _bundle(
     click.option(
         "--max-early-data",
         type=click.IntRange(0, 2**32 - 1),
+        metavar="BYTES",
         default=0,
         show_default=True,
         help="Bytes of 0-RTT data to accept. It may be a replay.",
@@ -325,7 +330,12 @@ after_options = _bundle(
         "--export", metavar="LABEL", help="Print keying material of this label; whole with --show-secrets."
     ),
     click.option(
-        "--export-length", type=click.IntRange(1, 255), default=32, show_default=True, help="Bytes of it."
+        "--export-length",
+        type=click.IntRange(1, 255),
+        metavar="BYTES",
+        default=32,
+        show_default=True,
+        help="Bytes of it.",
     ),
 )
 
@@ -383,6 +393,13 @@ network_options = _bundle(
     ),
     click.option("-4", "--ipv4", "ipv4", is_flag=True, help="IPv4 only."),
     click.option("-6", "--ipv6", "ipv6", is_flag=True, help="IPv6 only."),
+    click.option(
+        "--starttls",
+        type=click.Choice(["smtp", "imap", "pop3", "ftp", "sieve", "xmpp", "ldap", "postgres"]),
+        help="Begin in clear, and ask for TLS as this protocol does.",
+    ),
+    click.option("--proxy", metavar="URL", help="Through an HTTP proxy: http://[USER:PASSWORD@]HOST[:PORT]."),
+    click.option("--unix", metavar="PATH", help="Over a socket of this machine; HOST is the name only."),
 )
 
 #: The views of `pellucid.glass.views`, which is not loaded just to make the help.

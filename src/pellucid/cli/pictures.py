@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from pellucid.cli import files
 from pellucid.cli.options import PictureFlags
-from pellucid.errors import Reason, UsageError
 from pellucid.glass.trace import Trace
 
 _MOST = 12  # connections in one page; a server's latest
@@ -40,24 +39,14 @@ class Pictures:
 
             settings: dict[str, Any] = {"title": title, "key": key, "secrets": self.secrets}
             self._documents = [*self._documents, page.document(trace, other, **settings)][-_MOST:]
-            _write(self.draw.html, page.page(self._documents, title=title or "A TLS handshake"))
+            text = page.page(self._documents, title=title or "A TLS handshake")
+            files.write(self.draw.html, text, private=self.secrets)
         if self.draw.svg:
             from pellucid.glass import svg
 
-            _write(self.draw.svg, svg.draw(trace, other, title=title))
+            files.write(self.draw.svg, svg.draw(trace, other, title=title))
         if self.draw.pcap:
             from pellucid.glass.capture import export
 
             self._traces = [*self._traces, trace][-_MOST:]
-            _write(self.draw.pcap, export(*self._traces))
-
-
-def _write(path: str, content: str | bytes) -> None:
-    data = content.encode() if isinstance(content, str) else content
-    # A capture holds keys: nobody else may read it.
-    mode = 0o644 if isinstance(content, str) else 0o600
-    try:
-        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(data)
-    except OSError as error:
-        raise UsageError(Reason.BAD_CONFIG, f"{path}: {error.strerror}") from None
+            files.write(self.draw.pcap, export(*self._traces), private=True)  # the keys are in it

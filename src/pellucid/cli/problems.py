@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import click
 
 from pellucid.cli import exits
+from pellucid.cli.lines import NoTLS
 from pellucid.cli.terminal import Terminal
 from pellucid.errors import TLSError
-from pellucid.glass.failure import explain
+from pellucid.glass.failure import Failure, explain
 from pellucid.glass.trace import Trace
 
 #: The single-dash options of other tools, and what they are called here.
@@ -36,6 +37,26 @@ FOREIGN = {
     "-curves": "--groups LIST",
     "-sigalgs": "--sigalgs LIST",
     "-alpn": "--alpn LIST",
+    "-psk": "--psk HEX",
+    "-psk_identity": "--psk-identity NAME",
+    "-sess_in": "--session-in FILE",
+    "-sess_out": "--session-out FILE",
+    "-reconnect": "--session FILE, twice",
+    "-early_data": "--early-data FILE",
+    "-max_early_data": "--max-early-data BYTES",
+    "-num_tickets": "--tickets N",
+    "-status_file": "--ocsp FILE",
+    "-record_padding": "--pad-to BYTES",
+    "-maxfraglen": "--max-fragment BYTES",
+    "-fallback_scsv": "--fallback-scsv",
+    "-enable_pha": "--post-handshake-auth",
+    "-keymatexport": "--export LABEL",
+    "-keymatexportlen": "--export-length BYTES",
+    "-verify": "verification is on; --ca FILE says whom to trust",
+    "-Verify": "--client-auth require --client-ca FILE",
+    "-starttls": "--starttls PROTOCOL",
+    "-unix": "--unix PATH",
+    "-proxy": "--proxy URL",
     "-keylogfile": "--keylog FILE",
     "-www": "--www",
     "-msg": "-v",
@@ -57,8 +78,19 @@ def report(
     terminal = terminal or Terminal.of_context()
     if trace is None and isinstance(error, TLSError) and isinstance(error.trace, Trace):
         trace = error.trace
-    terminal.failure(explain(error, trace))
+    terminal.failure(no_tls(error) if isinstance(error, NoTLS) else explain(error, trace))
     return exits.code_for(error, complete=complete)
+
+
+def no_tls(error: NoTLS) -> Failure:
+    """The line did not get to where TLS begins."""
+    text = str(error)
+    return Failure(
+        "no-tls",
+        "The connection did not get to where TLS begins.",
+        text[:1].upper() + text[1:] + ".",
+        "Does it offer TLS on this port at all? Check --starttls and --proxy.",
+    )
 
 
 def misused(error: click.ClickException, arguments: Sequence[str]) -> None:
@@ -75,6 +107,8 @@ def misused(error: click.ClickException, arguments: Sequence[str]) -> None:
         if error.possibilities:
             todo = f"Did you mean {' or '.join(sorted(error.possibilities))}? {todo}"
     message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        message = f"There is no option {error.option_name} here"
     terminal.problem(message if message.endswith((".", "?", "!")) else message + ".", "", todo)
 
 

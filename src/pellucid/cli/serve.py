@@ -7,7 +7,7 @@ import time
 
 import click
 
-from pellucid.cli import exits
+from pellucid.cli import exits, files
 from pellucid.cli.live import LivePage, end_on_sigterm, make_site, say_where, wait_for_the_end
 from pellucid.cli.options import (
     AfterFlags,
@@ -156,7 +156,6 @@ def _issue(names: tuple[str, ...], save_ca: str | None) -> tuple[Identity, ...]:
     """Certificates of an authority that is made for this run."""
     authority = Authority.create()
     if save_ca:
-        with open(save_ca, "wb") as file:
-            file.write(authority.pem)
+        files.write(save_ca, authority.pem)
     wanted = names or ("localhost", "127.0.0.1", "::1")
     return tuple(authority.issue(*wanted, key=key) for key in ("ecdsa-p256", "rsa-2048"))

@@ -6,9 +6,9 @@ The file is what `Session.to_bytes` gives. It holds a secret: only its owner may
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
+from pellucid.cli import files
 from pellucid.cli.options import SessionFlags
 from pellucid.cli.settings import file_bytes
 from pellucid.cli.terminal import Terminal
@@ -74,9 +74,6 @@ class SessionFile:
         if not self.sink:
             return
         if tls.sessions:
-            descriptor = os.open(self.sink, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.fchmod(descriptor, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(tls.sessions[-1].to_bytes())
+            files.write(self.sink, tls.sessions[-1].to_bytes(), private=True)
         elif self.sink == self.source and any(one.version == 0x0304 for one in self.offered):
             Path(self.sink).unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from pellucid.glass.failure import Failure
 from pellucid.glass.ladder import Line
 from pellucid.glass.model import Story
 from pellucid.glass.show import wrap
-from pellucid.glass.story import tell
+from pellucid.glass.story import Tampering, tell
 from pellucid.glass.trace import Trace
 from pellucid.glass.views.common import other_end
 
@@ -58,6 +58,13 @@ _VERBOSE: tuple[tuple[str, ...], ...] = (
     ("steps", "reasons", "trust"),
     ("ladder", "bytes", "keys", "reasons", "trust", "steps", "wire"),
 )
+
+
+class _Pipe(Console):
+    """rich's console, but a reader who has gone is our own business: see `pellucid.cli.main`."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class Terminal:
@@ -115,6 +122,7 @@ class Terminal:
         key: Any = None,
         title: str = "",
         beside_rsa: bool = False,
+        tampering: Tampering | None = None,
         to: Console | None = None,
     ) -> None:
         """A connection, as --view wants it; its story in short where it wants nothing in particular.
@@ -123,6 +131,7 @@ class Terminal:
             trace, other, key: see `pellucid.glass.views.View`.
             title: what is shown, for a heading; not in JSON.
             beside_rsa: say what changed since the textbook's handshake.
+            tampering: a record that was changed on its way, to be told too.
             to: stdout, or the console given.
         """
         if title and not self.as_json:
@@ -131,7 +140,7 @@ class Terminal:
             self._views(trace, other, key, to)
             return
         client, server = other_end(trace, other)
-        self.story(tell(client, server, beside_rsa=beside_rsa), to=to)
+        self.story(tell(client, server, beside_rsa=beside_rsa, tampering=tampering), to=to)
 
     def _views(self, trace: Trace, other: Trace | None, key: Any, to: Console | None) -> None:
         from pellucid.glass import terminal as drawings
@@ -222,12 +231,12 @@ def columns(console: Console) -> int:
 
 def _console(file: TextIO, color: str) -> Console:
     if color == "never" or (color == "auto" and os.environ.get("NO_COLOR")):
-        return Console(file=file, color_system=None, highlight=False, emoji=False, markup=False)
+        return _Pipe(file=file, color_system=None, highlight=False, emoji=False, markup=False)
     forced = True if color == "always" or os.environ.get("FORCE_COLOR") else None
     system: Any = "auto"
     if forced and not file.isatty():
         system = "256"
-    return Console(
+    return _Pipe(
         file=file, force_terminal=forced, color_system=system, highlight=False, emoji=False, markup=False
     )
 

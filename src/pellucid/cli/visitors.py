@@ -6,7 +6,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING
 
-from pellucid.cli import exits, problems
+from pellucid.cli import exits, files, problems
 from pellucid.cli import www as status
 from pellucid.cli.after import after_handshake
 from pellucid.cli.options import AfterFlags, RecordFlags
@@ -93,12 +93,17 @@ class Visitors:
             tls.sendall(tls.early_data)
         for data in tls:
             tls.sendall(data)
-            while tls.events:
-                event = tls.events.pop(0)
-                if isinstance(event, PeerAuthenticated):
-                    with self._lock:
-                        who = described(event.chain)
-                        self.terminal.say("the visitor showed a certificate later: ", (who, "value"))
+            self._say_who(tls)
+        self._say_who(tls)
+
+    def _say_who(self, tls: TLSSocket) -> None:
+        """Who showed a certificate after the handshake, once it has come."""
+        while tls.events:
+            event = tls.events.pop(0)
+            if isinstance(event, PeerAuthenticated):
+                with self._lock:
+                    who = described(event.chain)
+                    self.terminal.say("the visitor showed a certificate later: ", (who, "value"))
 
     def failed(self, error: BaseException) -> None:
         """A connection was refused, or the visitor refused us: what there was of it, and why."""
@@ -118,8 +123,9 @@ class Visitors:
         with self._lock:
             self.code = code
             if self.keep.record:
-                with open(self.keep.record, "a", encoding="utf-8") as file:
-                    trace.write(file, secrets=self.terminal.secrets)
+                secrets = self.terminal.secrets
+                lines = "".join(line + "\n" for line in trace.lines(secrets=secrets))
+                files.write(self.keep.record, lines, private=secrets, append=True)
             self.pictures.add(trace)
         scene = getattr(self._here, "scene", None)
         if scene is not None and self.scenes is not None:

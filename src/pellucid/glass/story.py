@@ -7,6 +7,9 @@ computed again here, and nothing invented.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from pellucid.errors import Reason
 from pellucid.glass import rows
 from pellucid.glass.decode import CERTIFICATES, Message, Reader, version_name
@@ -33,15 +36,37 @@ _OTHER = {"client": "server", "server": "client"}
 _SHOWN = 4
 
 
-def tell(client: Trace | None = None, server: Trace | None = None, *, beside_rsa: bool = False) -> Story:
+class Tampering(NamedTuple):
+    """A record that somebody changed on its way, in a connection of its own.
+
+    `sent` and `arrived` are the record's bytes on the wire; `trace` is the receiver's.
+    """
+
+    sent: bytes
+    arrived: bytes
+    trace: Trace
+
+
+def tell(
+    client: Trace | None = None,
+    server: Trace | None = None,
+    *,
+    beside_rsa: bool = False,
+    tampering: Tampering | None = None,
+) -> Story:
     """Tell the handshake of these traces.
 
     Args:
         client: the client's trace of the connection.
         server: the server's trace of the same connection. One of the two is enough.
         beside_rsa: say at each step what changed since the textbook's static RSA handshake.
+        tampering: what became of a changed record, to be told in the ninth step.
     """
-    return _Teller(client, server).story(beside_rsa)
+    story = _Teller(client, server).story(beside_rsa)
+    last = story.step(9)
+    if tampering is not None and last is not None:
+        last.items += _changed_record(tampering)
+    return story
 
 
 class _Teller:
@@ -469,6 +494,22 @@ class _Teller:
         if marks:
             return "the certificate is believed: every check passed"
         return "not seen from this side" if self.client is None else "nothing to verify"
+
+
+def _changed_record(tampering: Tampering) -> Iterator[Arrow | Box]:
+    """What somebody in the line did to a record, and how the receiver found out."""
+    sent, arrived, trace = tampering
+    bits = sum((a ^ b).bit_count() for a, b in zip(sent, arrived, strict=True))
+    count = "one bit" if bits == 1 else f"{bits} bits"
+    yield Box("both", f"Another connection, and somebody in the line who changes {count} of a record:")
+    rows_of = (Row("as sent", sent), Row("as it arrived", arrived))
+    yield Arrow(_OTHER[trace.role], f"a record with {count} changed", len(arrived), True, rows_of)
+    for fact in trace.of("error"):
+        error = rows.error_of(fact)
+        yield Box(trace.role, "", (Row("unchanged", Mark(False, error.reason.sentence)),))
+    for fact in trace.of("alert"):
+        if fact.sent:
+            yield Arrow(trace.role, f"Alert: {Alert.name_of(fact.description, 2)}", 2, True, bad=True)
 
 
 def _data_arrow(sender: str, fact: Fact) -> Arrow:
