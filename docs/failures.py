@@ -262,6 +262,18 @@ def run(name: str, *, others: bool = True) -> Seen:
     return seen
 
 
+class _Traces:
+    """An observer that remembers the first connection."""
+
+    first: Trace | None = None
+
+    def open(self, role: str, name: str | None) -> Callable[..., None] | None:
+        if self.first is not None:
+            return None
+        self.first = Trace()
+        return self.first.open(role, name)
+
+
 @contextlib.contextmanager
 def _listening(scenario: Scenario, authority: Authority, seen: Seen) -> Iterator[int]:
     if scenario.plain is not None:
@@ -272,14 +284,13 @@ def _listening(scenario: Scenario, authority: Authority, seen: Seen) -> Iterator
     settings = dict(scenario.server)
     if settings.get("client_auth"):
         settings["client_trust"] = authority.trust()
-    first: list[BaseException] = []
+    traces = _Traces()
 
     def failed(error: BaseException, *_: Any) -> None:
-        if not first:
-            first.append(error)
-            seen.server = explain(error)
+        if seen.server is None:
+            seen.server = explain(error, traces.first)
 
-    config = ServerConfig(identities=(identity,), **settings)
+    config = ServerConfig(identities=(identity,), observer=traces, **settings)
     with serve(lambda tls: tls.sendall(b"hello"), config, on_error=failed) as listening:
         yield listening.port
 
