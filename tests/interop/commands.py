@@ -253,7 +253,8 @@ class GnuTLS(Peer):
     # Debian builds it without certificate compression, whatever --compress-cert says.
     _more = frozenset({"sni", "etm", "no-ems", "ed448", "record-size-limit"})
     server = _both | _more | {"ocsp", "raw-keys"}
-    client = _both | _more | {"post-handshake-auth", "raw-keys", "max-fragment-length"}
+    # Its client sends record_size_limit beside max_fragment_length: the former holds (RFC 8449 section 5).
+    client = _both | _more | {"post-handshake-auth", "raw-keys"}
     _groups = {"secp256r1": "SECP256R1", "secp384r1": "SECP384R1", "secp521r1": "SECP521R1"}
 
     def version(self) -> str | None:
@@ -346,8 +347,6 @@ class GnuTLS(Peer):
             command += ["--compress-cert", setup.compression]
         if setup.later:
             command += ["--post-handshake-auth"]
-        if setup.fragment:
-            command += ["--recordsize", str(setup.fragment)]
         for name in setup.alpn:
             command += ["--alpn", name]
         if setup.psk:
