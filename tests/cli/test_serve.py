@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from pathlib import Path
@@ -103,3 +104,30 @@ def test_it_ends_when_told_to(authority: Authority) -> None:
     with Serve() as server:
         assert server.port
     assert server.code == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP here")
+def test_sighup_reads_the_certificates_again(tmp_path: Path) -> None:
+    authority = Authority.create()
+    config = ClientConfig(trust=authority.trust())
+    cert, key = authority.issue("old.test").write(tmp_path, "site")
+
+    def shown(server: Serve, name: str) -> bytes:
+        with connect("127.0.0.1", server.port, config=config, server_name=name, timeout=20) as tls:
+            return tls.info.peer_chain[0]
+
+    def told(server: Serve, sentence: bytes) -> None:
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.stderr is not None
+        while sentence not in (line := server.process.stderr.readline()):
+            assert line, "the server has ended"
+
+    with Serve("--cert", str(cert), "--key", str(key)) as server:
+        before = shown(server, "old.test")
+        fresh = authority.issue("new.test")
+        cert.write_bytes(fresh.chain_pem())  # the key does not fit yet
+        told(server, b"the certificates stay what they were")
+        assert shown(server, "old.test") == before
+        key.write_bytes(fresh.key_pem())
+        told(server, b"the certificates were read again")
+        assert shown(server, "new.test") == fresh.leaf

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -28,6 +31,7 @@ from pellucid.cli.options import (
     visitor_options,
 )
 from pellucid.cli.pictures import Pictures
+from pellucid.cli.problems import report
 from pellucid.cli.settings import (
     alpn_of,
     identities_of,
@@ -37,9 +41,10 @@ from pellucid.cli.settings import (
     trust_in,
     trusted_keys_of,
 )
+from pellucid.cli.terminal import Terminal
 from pellucid.cli.visitors import Visitors
 from pellucid.config import ServerConfig
-from pellucid.errors import Reason, UsageError
+from pellucid.errors import Reason, TLSError, UsageError
 from pellucid.io.endpoints import Server
 from pellucid.keylog import KeyLog
 from pellucid.resumption.tickets import ReplayMemory, SessionStore, TicketKeys
@@ -88,7 +93,8 @@ def serve(
 ) -> int:
     """A TLS server: it echoes what it gets, or with --www explains the visitor's own handshake.
 
-    Without --cert it makes an authority and certificates of its own, for tests only.
+    Without --cert it makes an authority and certificates of its own, for tests only. With --cert, SIGHUP
+    makes it read the files again; the connections that are open go on.
     """
     terminal = output.terminal()
     host, port = target(address if ":" in address else f"127.0.0.1:{address}", 0)
@@ -140,16 +146,50 @@ def serve(
             later=who.client_auth == "later",
             scenes=scenes,
         )
+        present = _Present(base, lambda: identities_of(identity), terminal)
         server = Server(
-            visitors.handle, lambda: visitors.config(base), (host, port), timeout=60, on_error=visitors.failed
+            visitors.handle,
+            lambda: visitors.config(present.config),
+            (host, port),
+            timeout=60,
+            on_error=visitors.failed,
         )
         stack.enter_context(server)
         end_on_sigterm(visitors.finished)
+        if identity.cert or identity.key:
+            present.renew_on_sighup()
         where = f"[{host}]" if ":" in host else host
         terminal.say(f"listening on {where}:{server.port}")
         terminal.err.file.flush()
         wait_for_the_end(visitors.finished)
     return visitors.code if once else exits.OK
+
+
+class _Present:
+    """The present configuration: new identities are swapped in by one assignment."""
+
+    def __init__(
+        self, config: ServerConfig, read: Callable[[], tuple[Identity, ...]], terminal: Terminal
+    ) -> None:
+        self.config = config.replace(ticket_issuer=config.issuer)  # tickets outlive the change
+        self._read = read
+        self._terminal = terminal
+
+    def renew_on_sighup(self) -> None:
+        """Let SIGHUP read the certificates again; there is none on Windows."""
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._renew)
+
+    def _renew(self, *_: Any) -> None:
+        try:
+            found = self._read()
+        except TLSError as error:
+            report(error, terminal=self._terminal)
+            self._terminal.say("the certificates stay what they were")
+        else:
+            self.config = self.config.replace(identities=found)
+            self._terminal.say("the certificates were read again")
+        self._terminal.err.file.flush()
 
 
 def _issue(names: tuple[str, ...], save_ca: str | None) -> tuple[Identity, ...]:
