@@ -86,6 +86,11 @@ class More:
         return self.info.ocsp_response
 
     @property
+    def own_chain(self) -> tuple[bytes, ...]:
+        """What we showed, DER, leaf first; empty if nothing was, as by the server of a resumption."""
+        return self._conn._own_chain if self._conn is not None else ()
+
+    @property
     def client_hello(self) -> ClientHello | None:
         """Server: what the client asked for, every extension of it."""
         found: ClientHello | None = getattr(self._conn, "client_hello", None)
