@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from compat.world import Contexts
+from compat.world import Bios, Contexts
 from ecosystem.servers import LOOPBACK, free_port, listening, on_asyncio
 from pellucid import UsageError
 from pellucid.asgi import TLSExtension, ssl_context_factory, tls_extension
@@ -240,3 +240,15 @@ def test_hypercorns_workers_are_given_the_configuration_by_pickle() -> None:
 def test_what_is_not_pellucids_is_refused() -> None:
     with pytest.raises(UsageError):
         tls_extension(object())
+
+
+def test_a_certificate_that_is_shown_later_is_told_then(contexts: Contexts) -> None:
+    server = contexts.server(verify_mode=ssl.CERT_REQUIRED, post_handshake_auth=True)
+    bios = Bios(contexts.client(certificate="client", post_handshake_auth=True), server).shake()
+    bios.settle()
+    assert tls_extension(bios.server)["client_cert_chain"] == []
+    bios.server.verify_client_post_handshake()
+    bios.settle()
+    with pytest.raises(ssl.SSLWantReadError):
+        bios.server.read(1)
+    assert tls_extension(bios.server)["client_cert_chain"][:1] == [leaf(contexts, "client")]

@@ -71,6 +71,19 @@ def test_a_link_that_is_swapped_is_a_change(authority: Authority, tmp_path: Path
     assert files.identity.names == ("new.test",)
 
 
+def test_a_file_of_the_same_time_and_size_is_still_another(authority: Authority, tmp_path: Path) -> None:
+    """Renewed by renaming within one tick of the file system's clock."""
+    pem = tmp_path / "site.pem"
+    for name in ("old.test", "new.test"):
+        (tmp_path / name).write_bytes(authority.issue(name).to_pem().ljust(8192, b"\n"))
+        os.utime(tmp_path / name, ns=(10**18, 10**18))
+    os.replace(tmp_path / "old.test", pem)
+    files = CertificateFiles(pem)
+    assert files.identity.names == ("old.test",)
+    os.replace(tmp_path / "new.test", pem)
+    assert files.identity.names == ("new.test",)
+
+
 def test_reload_by_hand_reads_what_looks_the_same(authority: Authority, tmp_path: Path) -> None:
     certificate, key = issue(authority, tmp_path, "old.test")
     files = CertificateFiles(certificate, key)
