@@ -30,7 +30,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROOT = SOURCE.parents[1]
 
 
-CORE = [path for path in FILES if path.relative_to(SOURCE).parts[0] not in ("glass", "cli", "lab", "bench")]
+ABOVE = ("glass", "cli", "lab", "bench", "programs")
+CORE = [path for path in FILES if path.relative_to(SOURCE).parts[0] not in ABOVE]
 
 
 def nodes(files: list[Path] = FILES) -> Iterator[tuple[str, ast.AST]]:

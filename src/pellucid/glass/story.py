@@ -272,7 +272,7 @@ class _Teller:
         return NamedGroup.name_of(share.server_share.group) if share is not None else ""
 
     def _same(self, step: Step) -> None:
-        if not self.kind:  # one side only was recorded: how the keys were agreed on is not known
+        if self.kind not in rows.SAME:  # one side only was recorded: how the keys were agreed on is not known
             return
         if (
             not any(m.type == T.client_key_exchange for m in self.messages)

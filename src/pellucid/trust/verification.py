@@ -636,14 +636,23 @@ def _subject(name: str) -> x509.DNSName | x509.IPAddress | None:
 
 
 def _named(verified: Verified, name: str) -> Verified:
-    """Compare the names ourselves (RFC 9525 section 6.3)."""
+    """Compare the names ourselves (RFC 9525 section 6.3).
+
+    A wildcard may stand for a label with an underscore; a certificate that spells one out breaks RFC 5280
+    section 4.2.1.6.
+    """
     normal = normal_name(name)
     try:
         san = verified.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         hosts = san.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
         hosts = []
-    if not any(matches(host, normal) for host in hosts):
+    fitting = [host for host in hosts if matches(host, normal)]
+    if fitting and all("_" in host for host in fitting):
+        raise _refusal(
+            Fault(Reason.CERTIFICATE_INVALID, f"its name {fitting[0]!r} has an underscore"), verified.peer
+        )
+    if not fitting:
         why = f"{name!r} was asked for; it is for {', '.join(hosts[:5]) or 'no host'}"
         raise _refusal(Fault(Reason.WRONG_HOST_NAME, why), verified.peer)
     return verified
