@@ -124,3 +124,18 @@ def test_views_and_files_of_a_recording(recorded: Path, tmp_path: Path) -> None:
     assert capture.stat().st_mode & 0o077 == 0
     again = pellucid("decode", str(capture))  # its keys are inside now
     assert SAID in again.stdout
+
+
+@pytest.mark.slow
+def test_the_demo_is_recorded_too(tmp_path: Path) -> None:
+    trace, keys = tmp_path / "demo.jsonl", tmp_path / "keys.log"
+    done = pellucid(
+        "demo", "--record", str(trace), "--keylog", str(keys), "--pcap", str(tmp_path / "demo.pcapng")
+    )
+    assert done.returncode == 0
+    assert keys.stat().st_mode & 0o077 == 0
+    assert {line.split()[0] for line in keys.read_text().splitlines()} >= {"CLIENT_RANDOM", "EXPORTER_SECRET"}
+    heads = [json.loads(line) for line in trace.read_text().splitlines() if '"pellucid"' in line]
+    assert [head["role"] for head in heads] == ["client", "client"]
+    again = pellucid("decode", str(tmp_path / "demo.pcapng"))
+    assert again.stdout.count(b"Can anybody else read this?") == 2

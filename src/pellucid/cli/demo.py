@@ -14,10 +14,19 @@ from typing import Any, NamedTuple
 import click
 
 from pellucid import legacy
-from pellucid.cli.options import OutputFlags, PictureFlags, output_options, picture_options
+from pellucid.cli import files
+from pellucid.cli.options import (
+    OutputFlags,
+    PictureFlags,
+    RecordFlags,
+    output_options,
+    picture_options,
+    record_options,
+)
 from pellucid.cli.pictures import Pictures
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig, Policy, ServerConfig
 from pellucid.errors import TLSError
+from pellucid.glass.capture import key_log_lines
 from pellucid.glass.model import Story
 from pellucid.glass.story import Tampering, tell
 from pellucid.glass.trace import Trace
@@ -135,9 +144,10 @@ def story(name: str, *, beside_rsa: bool) -> Story:
     type=click.Choice(list(STORIES)),
     help="Tell only this story.  [default: classic, then 1.3]",
 )
+@record_options
 @picture_options
 @output_options
-def demo(which: str | None, draw: PictureFlags, output: OutputFlags) -> None:
+def demo(which: str | None, keep: RecordFlags, draw: PictureFlags, output: OutputFlags) -> None:
     """A real client and a real server on this machine, step by step.
 
     First the handshake as it is taught (static RSA, TLS 1.2), then as it happens today (TLS 1.3),
@@ -154,3 +164,9 @@ def demo(which: str | None, draw: PictureFlags, output: OutputFlags) -> None:
             client, server, key=identity.key, title=title, beside_rsa=beside_rsa, tampering=tampering
         )
         pictures.add(client, server, title=title, key=identity.key)
+        if keep.record:
+            lines = "".join(f"{line}\n" for line in client.lines(secrets=output.show_secrets))
+            files.write(keep.record, lines, private=output.show_secrets, append=position > 0)
+        if keep.keylog:
+            keys = "".join(f"{line}\n" for line in key_log_lines(client))
+            files.write(keep.keylog, keys, private=True, append=True)
