@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,6 +59,11 @@ def serving(config: ServerConfig) -> Iterator[int]:
         yield server.port
 
 
+def _in_front() -> None:
+    """A shell lets what runs behind it ignore Ctrl-C, and its children with it: not ours."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Serve:
     """`pellucid serve` while it runs, on a port of its own; then, what it printed and its code."""
 
@@ -70,7 +76,7 @@ class Serve:
     def __enter__(self) -> Serve:
         command = [*COMMAND, "serve", "0", *self.arguments]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT, preexec_fn=_in_front
         )
         assert self.process.stderr is not None
         first = self.process.stderr.readline()

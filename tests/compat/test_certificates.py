@@ -28,7 +28,10 @@ OIDS = (
     x509.ObjectIdentifier("1.2.3.4.5.6"),
 )
 ascii_text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+# A common name has 64 bytes at most: sixteen characters of four.
+texts = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=16
+)
 
 
 @st.composite
