@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -64,12 +65,15 @@ def tls_proxy(context: Any) -> Iterator[int]:
     """A proxy that is itself spoken to in TLS, and understands CONNECT; the port."""
     listener = socket.create_server((LOOPBACK, 0))
 
-    def pump(source: Any, sink: Any) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(16_384):
-                sink.sendall(data)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_RDWR)
+    def relay(client: Any, target: socket.socket) -> None:
+        """Both directions in one thread: two may not use one `ssl.SSLSocket`."""
+        while True:
+            ready = [client] if client.pending() else select.select([client, target], [], [])[0]
+            for source in ready:
+                data = source.recv(16_384)
+                if not data:
+                    return
+                (target if source is client else client).sendall(data)
 
     def serve(raw: socket.socket) -> None:
         with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as client:
@@ -79,10 +83,7 @@ def tls_proxy(context: Any) -> Iterator[int]:
             host, port = head.split()[1].decode().rsplit(":", 1)
             with socket.create_connection((LOOPBACK if host == "localhost" else host, int(port))) as target:
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                back = threading.Thread(target=pump, args=(target, client))
-                back.start()
-                pump(client, target)
-                back.join(10)
+                relay(client, target)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
