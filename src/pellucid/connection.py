@@ -27,13 +27,18 @@ from pellucid.events import (
     DataReceived,
     EarlyDataReceived,
     Event,
+    FindPsk,
     HandshakeCompleted,
     PeerClosed,
     Request,
+    SelectConfig,
+    SelectIdentity,
     WarningAlert,
 )
+from pellucid.handshake.client import client
 from pellucid.handshake.context import CCS, ChangeCipherSpec, Expect, Handshake
-from pellucid.handshake.post import after_handshake
+from pellucid.handshake.post import after_handshake, request_certificate, update_keys
+from pellucid.handshake.server import server
 from pellucid.info import ConnectionInfo
 from pellucid.limits import (
     MAX_CHANGE_CIPHER_SPECS,
@@ -246,8 +251,6 @@ class Connection:
         self._fail(error)
 
     def _answer_key_update(self) -> None:
-        from pellucid.handshake.post import update_keys
-
         update_keys(self, request=False)
 
     @property
@@ -275,8 +278,6 @@ class Connection:
         Raises:
             UsageError: before the handshake is complete, or in TLS 1.2, which cannot.
         """
-        from pellucid.handshake.post import update_keys
-
         if not self._done or self._version != 0x0304 or self._write_closed:
             raise UsageError(Reason.NOT_CONNECTED, "only a complete TLS 1.3 connection can update its keys")
         update_keys(self, request=request)
@@ -704,8 +705,6 @@ class ClientConnection(Connection):
     client = True
 
     def __init__(self, config: ClientConfig | None = None, server_name: str | None = None) -> None:
-        from pellucid.handshake.client import client
-
         config = config or ClientConfig()
         super().__init__(config, server_name)
         self._begin(client(Handshake(self, self._config, server_name)))
@@ -739,9 +738,6 @@ class ServerConnection(Connection):
     __slots__ = ()
 
     def __init__(self, config: ServerConfig) -> None:
-        from pellucid.events import FindPsk, SelectConfig, SelectIdentity
-        from pellucid.handshake.server import server
-
         if not (config.identities or config.psks or config.ask & {SelectConfig, SelectIdentity, FindPsk}):
             raise UsageError(Reason.BAD_CONFIG, "a server needs an identity, or pre-shared keys")
         super().__init__(config, None)
@@ -768,6 +764,4 @@ class ServerConnection(Connection):
         Raises:
             UsageError: the client did not offer it, or the configuration did not prepare it.
         """
-        from pellucid.handshake.post import request_certificate
-
         request_certificate(self, required=required)

@@ -256,7 +256,7 @@ def _settings(config: Config) -> dict[str, Any]:
     found["ask"] = tuple(sorted(one.__name__ for one in config.ask))
     trust = getattr(config, "client_trust", None)
     if isinstance(config, ClientConfig):
-        from pellucid.handshake.client import session_binding
+        from pellucid.handshake.offer import session_binding
 
         trust = config.judge
         found["sessions"] = tuple(Secret(one.to_bytes()) for one in config.sessions)

@@ -8,8 +8,7 @@ import pytest
 
 from pellucid import Policy, legacy
 from pellucid.errors import Reason
-from pellucid.handshake.client13 import agree_on_size
-from pellucid.handshake.context import Handshake
+from pellucid.handshake.context import Handshake, agree_on_size
 from pellucid.lab import Conversation, Tap, extensions
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert
@@ -71,7 +70,7 @@ def test_the_servers_handshake_is_held_to_it_too(monkeypatch: pytest.MonkeyPatch
         if h.conn.client:
             agree_on_size(h, limit, tls13=tls13)
 
-    monkeypatch.setattr("pellucid.handshake.client13.agree_on_size", forget)
+    monkeypatch.setattr("pellucid.handshake.server13.agree_on_size", forget)
     found = talk(client(policy=TLS13.replace(record_size_limit=64)), server(policy=TLS13))
     refused(found, "client", Reason.RECORD_OVERFLOW, Alert.record_overflow, readable=False)
 

@@ -6,20 +6,19 @@ RFC 8446 sections 4.1.2 (ClientHello), 4.1.3 (ServerHello), 4.1.4 (HelloRetryReq
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig
-from pellucid.crypto.groups import GROUPS, PrivateShare
-from pellucid.crypto.schedule13 import KeySchedule
-from pellucid.crypto.suites import HASHES, Suite
+from pellucid.crypto.groups import GROUPS
+from pellucid.crypto.suites import HASHES
 from pellucid.errors import Reason, UsageError, refuse
-from pellucid.events import SessionReceived, VerifyPeer, VerifyPublicKey
+from pellucid.events import VerifyPeer
 from pellucid.handshake.client12 import client12
-from pellucid.handshake.client13 import client13
+from pellucid.handshake.client13 import check_server_hello, client13, refuse_early_data
 from pellucid.handshake.context import Expect, Handshake, Steps, early_exporter
+from pellucid.handshake.offer import Offer, binder_label, key_schedule, psk_hash, session_binding
 from pellucid.records import EARLY, PlainSealing
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
@@ -37,32 +36,9 @@ from pellucid.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from pellucid.connection import Connection
+    pass
 
 EXPECT_SERVER_HELLO: Expect = {HandshakeType.server_hello: ServerHello}
-
-
-class Offer:
-    """What this client has offered: everything that the server's answers are held against.
-
-    Attributes:
-        hello: the last ClientHello sent.
-        shares: the private key shares, by group.
-        psks: sessions and pre-shared keys, in the order of their identities.
-        session12: the TLS 1.2 session offered, if any.
-        early: the session whose early data is offered, if any.
-        retried: a HelloRetryRequest was answered.
-    """
-
-    __slots__ = ("early", "hello", "psks", "retried", "session12", "shares")
-
-    def __init__(self) -> None:
-        self.hello: ClientHello
-        self.shares: dict[int, PrivateShare] = {}
-        self.psks: list[Session | PreSharedKey] = []
-        self.session12: Session | None = None
-        self.early: Session | None = None
-        self.retried = False
 
 
 def client(h: Handshake) -> Steps:
@@ -310,58 +286,7 @@ def offered_psks(config: ClientConfig, psks: Iterable[Session | PreSharedKey]) -
     return ext.OfferedPsks(tuple(identities), tuple(binders))
 
 
-def psk_hash(psk: Session | PreSharedKey) -> str:
-    """The hash that a key is bound to."""
-    if isinstance(psk, PreSharedKey):
-        return psk.hash
-    from pellucid.crypto.suites import SUITES
-
-    return SUITES[psk.cipher_suite].hash.name
-
-
-def binder_label(psk: Session | PreSharedKey) -> bytes:
-    """RFC 8446 section 7.1, RFC 9258 section 5.2."""
-    if isinstance(psk, Session):
-        return b"res binder"
-    return b"imp binder" if psk.imported else b"ext binder"
-
-
-def key_schedule(h: Handshake, psk: Session | PreSharedKey) -> KeySchedule:
-    """The first rung of the schedule under `psk`."""
-    from pellucid.secret import Secret
-
-    return KeySchedule(HASHES[psk_hash(psk)], Secret(psk.secret), h.note)
-
-
 # -- resumption ------------------------------------------------------------------------------------
-
-
-def session_binding(config: ClientConfig, name: str | None) -> bytes:
-    """A session may only be used under the name and verification settings that it was made under."""
-    known = config.cache.get("binding")
-    if known is None:
-        judge = config.trust.fingerprint if config.trust is not None else b"system"
-        asked = b"asked" if VerifyPeer in config.ask or VerifyPublicKey in config.ask else b""
-        keys = b"".join(hashlib.sha256(key).digest() for key in config.trusted_public_keys)
-        types = bytes(config.server_certificate_types)
-        expected = (config.verify_name or "").lower().encode()
-        parts = (judge, asked, keys, types, expected)
-        settings = b"".join(hashlib.sha256(each).digest() for each in parts)
-        known = config.cache["binding"] = hashlib.sha256(settings).digest()
-    return _binding_of(known, name or "")
-
-
-@lru_cache(maxsize=1024)
-def _binding_of(settings: bytes, name: str) -> bytes:
-    return hashlib.sha256(settings + name.lower().encode()).digest()[:16]
-
-
-def keep_session(conn: Connection, session: Session) -> None:
-    """A session has come: the store keeps it, and the application may."""
-    config = conn._config
-    if isinstance(config, ClientConfig) and config.session_store is not None:
-        config.session_store.put(session)
-    conn._events.append(SessionReceived(session))
 
 
 def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
@@ -473,27 +398,4 @@ def answer_retry(h: Handshake, config: ClientConfig, offer: Offer, retry: Server
     transmit_hello(h, config, offer)
 
 
-def refuse_early_data(h: Handshake, offer: Offer) -> None:
-    """The server does not take the early data: give it back to the application."""
-    from pellucid.events import EarlyDataRefused
-
-    sent, h.conn._early_sent = h.conn._early_sent, None
-    h.conn._early_exporter = None
-    h.write.flush()
-    offer.early = None
-    h.emit(EarlyDataRefused(b"".join(sent or ())))
-
-
-def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
-    """What ServerHello and HelloRetryRequest have in common (RFC 8446 section 4.1.3)."""
-    if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
-        refuse(Reason.BAD_SESSION_ID_ECHO)
-    if hello.legacy_compression_method != 0:  # out of the field's only value: a decode_error
-        refuse(Reason.DECODE_ERROR, "ServerHello.legacy_compression_method is not 0")
-    suite = h.policy.suites.get(hello.cipher_suite)
-    if suite is None or not suite.tls13:
-        refuse(Reason.WRONG_CIPHER_RETURNED, CipherSuite.name_of(hello.cipher_suite))
-    return suite
-
-
-__all__ = ["EXPECT_SERVER_HELLO", "Offer", "client"]
+__all__ = ["EXPECT_SERVER_HELLO", "client"]

@@ -6,12 +6,12 @@ Static RSA, the key exchange of the textbooks, comes from `pellucid.legacy` if a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pellucid.config import TLS_1_3, ClientConfig
 from pellucid.crypto.groups import GROUPS
 from pellucid.crypto.schedule12 import psk_pre_master
-from pellucid.crypto.signatures import SCHEMES, verify
+from pellucid.crypto.signatures import SCHEMES, kind_of, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
 from pellucid.events import FindPsk, SelectIdentity, VerifyPeer
@@ -22,8 +22,10 @@ from pellucid.handshake.certificate_types import (
     read_types,
     server_shows_raw_key,
 )
-from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
+from pellucid.handshake.client13 import agree_on_fragments, inherit, read_alpn, verify_again
+from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps, agree_on_size
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
+from pellucid.handshake.offer import Offer, keep_session, session_binding
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
@@ -56,9 +58,6 @@ from pellucid.wire.messages import (
     ServerKeyExchangeECDHEPSK,
     ServerKeyExchangePSK,
 )
-
-if TYPE_CHECKING:
-    from pellucid.handshake.client import Offer
 
 T = HandshakeType
 EXPECT_CERTIFICATE: Expect = {T.certificate: Certificate12}
@@ -128,8 +127,6 @@ def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
 
 def read_extensions(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHello) -> frozenset[int]:
     """What the server agreed to (RFC 5246 section 7.4.1.4)."""
-    from pellucid.handshake.client13 import agree_on_fragments, agree_on_size, read_alpn
-
     found = hello.extensions
     policy = h.policy
     ext.check_answers(found, ext.SH12, offer.hello.extensions)
@@ -190,8 +187,6 @@ def resume(
     agreed: frozenset[int],
 ) -> Steps:
     """Figure 2: the server finishes first."""
-    from pellucid.handshake.client13 import inherit, verify_again
-
     if session.cipher_suite != keys.suite.code:
         refuse(Reason.RESUMED_WITH_OTHER_CIPHER, keys.suite.name)
     extended = bool(h.facts["extended_master_secret"])
@@ -327,8 +322,6 @@ def verify_server(
 
 def check_key_kind(key: Any, suite: Suite) -> None:
     """RFC 5246 section 7.4.2, RFC 8422 section 5.3: which keys go with which suites."""
-    from pellucid.crypto.signatures import kind_of
-
     kind = kind_of(key) or "?"
     if suite.auth == "RSA" and kind not in ("rsa", "rsa-pss"):
         refuse(Reason.WRONG_CERTIFICATE_KEY, f"a {kind} key with {suite.name}")
@@ -438,8 +431,6 @@ def finish(
     old: Session | None,
 ) -> None:
     """Exporter, tls-unique (the first Finished, RFC 5929 section 3), and the session to resume."""
-    from pellucid.handshake.client import keep_session
-
     conn = h.conn
     conn._exporter = (keys.suite.hash, keys.master, keys.randoms)
     conn._master = first_finished
@@ -465,8 +456,6 @@ def session_of(
     old: Session | None,
 ) -> Session | None:
     """What resumes this connection: the new ticket, or the session id; nothing new gives nothing."""
-    from pellucid.handshake.client import session_binding
-
     if ticket is not None and ticket.ticket:
         name, session_id, lifetime = ticket.ticket, b"", ticket.ticket_lifetime_hint or 7200
     elif old is None and hello.legacy_session_id_echo:

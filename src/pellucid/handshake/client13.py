@@ -12,7 +12,7 @@ from pellucid.config import ClientConfig
 from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
 from pellucid.crypto.suites import Suite
 from pellucid.errors import PeerMisbehaved, Reason, refuse
-from pellucid.events import EarlyDataAccepted, SelectIdentity, VerifyPeer
+from pellucid.events import EarlyDataAccepted, EarlyDataRefused, SelectIdentity, VerifyPeer
 from pellucid.handshake.authentication import (
     CLIENT_CONTEXT,
     RAW_PUBLIC_KEY,
@@ -28,13 +28,14 @@ from pellucid.handshake.authentication import (
     verifiable,
 )
 from pellucid.handshake.certificate_types import client_shows_raw_key, read_types, server_shows_raw_key
-from pellucid.handshake.context import Expect, Handshake, Steps
+from pellucid.handshake.context import Expect, Handshake, Steps, agree_on_size
+from pellucid.handshake.offer import Offer, psk_hash, session_binding
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import Alert, HandshakeType, NamedGroup
+from pellucid.wire.codepoints import Alert, CipherSuite, HandshakeType, NamedGroup
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import (
     Certificate,
@@ -48,7 +49,6 @@ from pellucid.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from pellucid.handshake.client import Offer
     from pellucid.trust.identity import Identity
 
 EXPECT_ENCRYPTED_EXTENSIONS: Expect = {HandshakeType.encrypted_extensions: EncryptedExtensions}
@@ -69,8 +69,6 @@ _SERVER_HELLO_EXTENSIONS = frozenset({X.supported_versions, X.key_share, X.pre_s
 
 def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHello) -> Steps:
     """ServerHello is here; what follows is encrypted."""
-    from pellucid.handshake.client import check_server_hello, refuse_early_data
-
     suite = check_server_hello(h, offer, hello)
     check_hello_extensions(offer, hello)
     h.decide("cipher_suite", suite.code, "the server's choice", h.policy.suites)
@@ -133,11 +131,32 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     finish(h, config, schedule, exporter, psk)
 
 
+def refuse_early_data(h: Handshake, offer: Offer) -> None:
+    """The server does not take the early data: give it back to the application."""
+    sent, h.conn._early_sent = h.conn._early_sent, None
+    h.conn._early_exporter = None
+    h.write.flush()
+    offer.early = None
+    h.emit(EarlyDataRefused(b"".join(sent or ())))
+
+
 def begin_handshake_writing(h: Handshake, offer: Offer, secret: TrafficSecret) -> None:
     """From here on even our alerts are encrypted (RFC 8446 section 6)."""
     if h.policy.middlebox_compatibility and not offer.retried and h.write.protection.epoch != EARLY:
         h.send_change_cipher_spec()
     h.write_keys(HANDSHAKE_KEYS, secret)
+
+
+def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
+    """What ServerHello and HelloRetryRequest have in common (RFC 8446 section 4.1.3)."""
+    if hello.legacy_session_id_echo != offer.hello.legacy_session_id:
+        refuse(Reason.BAD_SESSION_ID_ECHO)
+    if hello.legacy_compression_method != 0:  # out of the field's only value: a decode_error
+        refuse(Reason.DECODE_ERROR, "ServerHello.legacy_compression_method is not 0")
+    suite = h.policy.suites.get(hello.cipher_suite)
+    if suite is None or not suite.tls13:
+        refuse(Reason.WRONG_CIPHER_RETURNED, CipherSuite.name_of(hello.cipher_suite))
+    return suite
 
 
 def check_hello_extensions(offer: Offer, hello: ServerHello) -> None:
@@ -153,8 +172,6 @@ def selected_psk(
     h: Handshake, offer: Offer, hello: ServerHello, suite: Suite
 ) -> Session | PreSharedKey | None:
     """RFC 8446 section 4.2.11: the server names one of our keys, and its suite must suit it."""
-    from pellucid.handshake.client import psk_hash
-
     body = hello.extensions.get(X.pre_shared_key)
     if body is None:
         return None
@@ -259,20 +276,6 @@ def read_alpn(h: Handshake, config: ClientConfig, body: bytes | None) -> None:
         refuse(Reason.BAD_ALPN, b", ".join(names).decode("latin-1"))
     h.facts["alpn"] = names[0].decode("latin-1")
     h.decide("alpn", h.facts["alpn"], "the server's choice", config.alpn)
-
-
-def agree_on_size(h: Handshake, limit: int, *, tls13: bool) -> None:
-    """The peer's record_size_limit (RFC 8449 section 4): in TLS 1.3 it counts the content type too."""
-    if limit < 64:
-        refuse(Reason.BAD_RECORD_SIZE_LIMIT, f"{limit} bytes")
-    if h.conn.client and limit > (16385 if tls13 else 16384):
-        refuse(Reason.BAD_RECORD_SIZE_LIMIT, f"{limit} bytes")
-    size = min(limit - 1 if tls13 else limit, 16384)
-    ours = h.policy.record_size_limit
-    if ours is not None and h.conn.client and h.policy.tls13 and not tls13:
-        ours = min(ours + 1, 16384)  # our offer counted TLS 1.3's content type, before the version was known
-    h.agree_on_records(ours, size)
-    h.facts["record_size_limit"] = size
 
 
 def agree_on_fragments(h: Handshake, body: bytes) -> None:
@@ -408,8 +411,6 @@ def finish(
     psk: Session | PreSharedKey | None,
 ) -> None:
     """What outlives the handshake: exporters, resumption, post-handshake authentication."""
-    from pellucid.handshake.client import session_binding
-
     conn = h.conn
     resumption = schedule.derive("resumption_master_secret", b"res master", h.transcript.digest())
     conn._exporter = (schedule.hash, exporter)

@@ -257,6 +257,20 @@ class Handshake:
         return self.write.protection.epoch >= APPLICATION
 
 
+def agree_on_size(h: Handshake, limit: int, *, tls13: bool) -> None:
+    """The peer's record_size_limit (RFC 8449 section 4): in TLS 1.3 it counts the content type too."""
+    if limit < 64:
+        refuse(Reason.BAD_RECORD_SIZE_LIMIT, f"{limit} bytes")
+    if h.conn.client and limit > (16385 if tls13 else 16384):
+        refuse(Reason.BAD_RECORD_SIZE_LIMIT, f"{limit} bytes")
+    size = min(limit - 1 if tls13 else limit, 16384)
+    ours = h.policy.record_size_limit
+    if ours is not None and h.conn.client and h.policy.tls13 and not tls13:
+        ours = min(ours + 1, 16384)  # our offer counted TLS 1.3's content type, before the version was known
+    h.agree_on_records(ours, size)
+    h.facts["record_size_limit"] = size
+
+
 def early_exporter(h: Handshake, schedule: KeySchedule, client_hello_hash: bytes) -> None:
     """What early data may export from: Derive-Secret(., "e exp master", ClientHello) (RFC 8446 7.1, 7.5)."""
     secret = schedule.derive("early_exporter_master_secret", b"e exp master", client_hello_hash)

@@ -6,7 +6,6 @@ RFC 5246 sections 6.3, 7.4.9 and 8.1; RFC 7627; RFC 5746; RFC 4279 and 5489 (pre
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
 
 from pellucid.crypto.schedule12 import KeyBlock, master_secret, verify_data
 from pellucid.crypto.suites import Suite
@@ -14,10 +13,8 @@ from pellucid.errors import Reason, refuse
 from pellucid.handshake.context import Handshake
 from pellucid.records import Opening, Opening12, Sealing, Sealing12
 from pellucid.secret import Secret
+from pellucid.wire.codepoints import NamedGroup
 from pellucid.wire.messages import Finished
-
-if TYPE_CHECKING:
-    from pellucid.events import Request  # noqa: F401
 
 CLIENT_FINISHED = b"client finished"
 SERVER_FINISHED = b"server finished"
@@ -122,7 +119,5 @@ class Keys12:
 
 def usable_ec_curve(public_key: object, groups: tuple[int, ...]) -> bool:
     """Whether an ECDSA key's curve is among `groups` (RFC 8422 section 5.1: TLS 1.2 ties the two)."""
-    from pellucid.wire.codepoints import NamedGroup
-
     curve = getattr(getattr(public_key, "curve", None), "name", None)
     return curve is None or curve not in NamedGroup.__members__ or NamedGroup[curve] in groups

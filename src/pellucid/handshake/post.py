@@ -15,6 +15,7 @@ from pellucid.crypto.schedule13 import TrafficSecret, resumption_psk
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import KeysUpdated, PeerAuthenticated
 from pellucid.handshake.context import Handshake, Steps, Transcript
+from pellucid.handshake.offer import keep_session
 from pellucid.limits import MAX_HELLO_REQUESTS, MAX_KEY_UPDATES, MAX_TICKET_LIFETIME, MAX_TICKETS_RECEIVED
 from pellucid.records import APPLICATION, HANDSHAKE, Opening13, Sealing13
 from pellucid.resumption.sessions import FORMAT, Session
@@ -171,8 +172,6 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
         refuse(Reason.BAD_TICKET, f"a lifetime of {message.ticket_lifetime} s is over seven days")
     if not message.ticket_lifetime:
         return  # RFC 8446 4.6.1: to be discarded at once
-    from pellucid.handshake.client import keep_session
-
     resumption, binding = conn._resumption
     info, config = conn.info, conn._config
     session = Session(

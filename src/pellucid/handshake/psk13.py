@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ServerConfig
 from pellucid.crypto.schedule13 import KeySchedule, resumption_psk
-from pellucid.crypto.suites import Suite
+from pellucid.crypto.suites import SUITES, Suite
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import FindPsk, Request
 from pellucid.limits import MAX_IDENTITIES_TRIED
@@ -194,8 +194,6 @@ def find_psk(
 
 def same_hash(code: int, suite: Suite) -> bool:
     """Whether the suite `code` has the hash of `suite` (RFC 8446 section 4.2.11)."""
-    from pellucid.crypto.suites import SUITES
-
     known = SUITES.get(code)
     return known is not None and known.hash is suite.hash
 

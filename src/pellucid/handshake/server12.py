@@ -17,8 +17,10 @@ from pellucid.errors import PeerMisbehaved, Reason, UsageError, refuse
 from pellucid.events import Decrypt, FindPsk, SelectIdentity, VerifyPeer
 from pellucid.handshake.authentication import believe_raw_key, choose_scheme, relies_on_sha1, verifiable
 from pellucid.handshake.certificate_types import RAW_PUBLIC_KEY, choose_types, client_shows_raw_key
-from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps
+from pellucid.handshake.choices import acknowledges_name, choose_alpn, ranked_suites
+from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps, agree_on_size
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
+from pellucid.handshake.psk13 import server_binding
 from pellucid.handshake.server13 import accept_fragment_length
 from pellucid.limits import MAX_PLAINTEXT
 from pellucid.resumption.sessions import FORMAT, Session
@@ -84,8 +86,6 @@ class Choice12:
 
 def server12(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     """ClientHello is here, and TLS 1.2 is chosen."""
-    from pellucid.handshake.server import choose_alpn
-
     h.conn._ccs_allowed = False
     if h.conn._ccs_seen:  # only TLS 1.3 has dummies
         refuse(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, "in front of ClientHello")
@@ -143,7 +143,6 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
         session = Session.from_bytes(opened)
     except (UsageError, PeerMisbehaved):
         return None
-    from pellucid.handshake.psk13 import server_binding
 
     usable = (
         session.version == 0x0303
@@ -167,9 +166,6 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
 
 def answer_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite) -> ExtensionMap:
     """Our answers, in clear (RFC 5246 section 7.4.1.4)."""
-    from pellucid.handshake.client13 import agree_on_size
-    from pellucid.handshake.server import acknowledges_name
-
     offered = hello.extensions
     found: ExtensionMap = {}
     if h.facts["secure_renegotiation"]:
@@ -302,8 +298,6 @@ def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, rando
 
 def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     """Suite, certificate, scheme and group must suit each other: the first suite for which all do."""
-    from pellucid.handshake.server import ranked_suites
-
     found = hello.extensions
     ranked = ranked_suites(h, config, hello, tls13=False)
     if X.supported_groups in found:
@@ -524,8 +518,6 @@ def decrypt_pre_master(
 
 def session_of(h: Handshake, config: ServerConfig, keys: Keys12) -> Session:
     """What resumes this connection."""
-    from pellucid.handshake.psk13 import server_binding
-
     facts = h.facts
     return Session(
         FORMAT,

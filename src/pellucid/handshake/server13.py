@@ -30,7 +30,8 @@ from pellucid.handshake.authentication import (
     verifiable,
 )
 from pellucid.handshake.certificate_types import choose_types, client_shows_raw_key
-from pellucid.handshake.context import Expect, Handshake, Steps, early_exporter
+from pellucid.handshake.choices import acknowledges_name, choose_alpn, ranked_suites
+from pellucid.handshake.context import Expect, Handshake, Steps, agree_on_size, early_exporter
 from pellucid.handshake.psk13 import (
     KnownKeys,
     Resumed,
@@ -77,8 +78,6 @@ EXPECT_FINISHED: Expect = {HandshakeType.finished: Finished}
 
 def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     """ClientHello is here, and TLS 1.3 is chosen."""
-    from pellucid.handshake.server import choose_alpn
-
     check_client_hello(hello)
     keys = yield from known_keys(h, config, hello)
     suite = choose_suite(h, config, hello, keys)
@@ -175,8 +174,6 @@ def check_client_hello(hello: ClientHello) -> None:
 
 def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello, keys: KnownKeys) -> Suite:
     """Our order decides (see `ranked_suites`); an external key's hash comes before it (4.2.11)."""
-    from pellucid.handshake.server import ranked_suites
-
     ranked = ranked_suites(h, config, hello, tls13=True)
     suite = ranked[0]
     body = hello.extensions.get(X.pre_shared_key)
@@ -387,9 +384,6 @@ def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecre
 
 def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, *, early: bool) -> None:
     """Our answers to what needs no secrecy from the peer, but from everyone else (4.3.1)."""
-    from pellucid.handshake.client13 import agree_on_size
-    from pellucid.handshake.server import acknowledges_name
-
     offered = hello.extensions
     found: ExtensionMap = {}
     if acknowledges_name(h, config):

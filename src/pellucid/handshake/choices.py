@@ -1,0 +1,77 @@
+"""What a server chooses alike in both versions: suites, the application protocol, the answer to a name.
+
+RFC 8446 section 4.1.1; RFC 7301 section 3.2; RFC 6066 section 3.
+"""
+
+from __future__ import annotations
+
+from pellucid.config import TLS_1_3, ServerConfig
+from pellucid.crypto.suites import Suite
+from pellucid.errors import Reason, refuse
+from pellucid.handshake.context import Handshake
+from pellucid.wire import extensions as ext
+from pellucid.wire.codepoints import CipherSuite
+from pellucid.wire.codepoints import ExtensionType as X
+from pellucid.wire.messages import ClientHello
+
+_CHACHA = (
+    CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
+    CipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+)
+
+
+def acknowledges_name(h: Handshake, config: ServerConfig) -> bool:
+    """Whether an empty server_name goes back (RFC 6066 section 3).
+
+    A TLS 1.2 session has its name for good, and resuming it must not say so again; in TLS 1.3 each
+    handshake has its own (RFC 8446 section 4.6.1), and RFC 8448 section 4 shows the answer.
+    """
+    when = config.acknowledge_server_name
+    if h.name is None or when == "never":
+        return False
+    return not h.facts.get("resumed") or (when == "always" and h.conn._version == TLS_1_3)
+
+
+def ranked_suites(h: Handshake, config: ServerConfig, hello: ClientHello, *, tls13: bool) -> list[Suite]:
+    """The shared suites, best first.
+
+    Our order decides, except that a client which puts ChaCha20-Poly1305 first has no AES hardware:
+    then it is first here too.
+    """
+    offered = hello.cipher_suites
+    shared = [suite for code, suite in h.policy.suites.items() if code in offered and suite.tls13 is tls13]
+    if config.cipher_preference == "client":
+        shared.sort(key=lambda suite: offered.index(suite.code))
+    else:
+        for code in offered:
+            if code in h.policy.suites:
+                if code in _CHACHA:
+                    shared.sort(key=lambda suite: suite.code not in _CHACHA)
+                break
+    if not shared:
+        names = ", ".join(CipherSuite.name_of(code) for code in offered[:6])
+        refuse(Reason.NO_SHARED_CIPHER, f"the client offers {names}{' ...' if len(offered) > 6 else ''}")
+    return shared
+
+
+def choose_alpn(h: Handshake, config: ServerConfig, hello: ClientHello) -> str | None:
+    """RFC 7301 section 3.2: our order decides; no overlap is fatal."""
+    body = hello.extensions.get(X.application_layer_protocol_negotiation)
+    if body is None:
+        if config.require_alpn:
+            refuse(Reason.NO_APPLICATION_PROTOCOL, "the client offers none")
+        return None
+    names = ext.ProtocolNames.decode(body).protocol_name_list
+    h.facts["offered_alpn"] = tuple(name.decode("latin-1") for name in names)
+    if not config.alpn:
+        return None
+    chosen = next((name for name in config.alpn_names if name in names), None)
+    if chosen is None:
+        refuse(Reason.NO_APPLICATION_PROTOCOL, f"the client offers {b', '.join(names).decode('latin-1')}")
+    protocol = chosen.decode("latin-1")
+    h.facts["alpn"] = protocol
+    h.decide(
+        "alpn", protocol, "the first of ours that the client offers", h.facts["offered_alpn"], config.alpn
+    )
+    return protocol
