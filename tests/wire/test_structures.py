@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import Reason
+from pellucid.wire import extension_types, language, messages
 from pellucid.wire import extensions as ext
-from pellucid.wire import language, messages
 from pellucid.wire.codepoints import ExtensionType
 from pellucid.wire.language import (
     ABSENT,
@@ -338,3 +338,9 @@ def test_the_language_is_complete() -> None:
     types = {cls for cls in vars(language).values() if isinstance(cls, type) and issubclass(cls, WireType)}
     concrete = {cls for cls in types if not cls.__name__.startswith("_") and cls is not WireType}
     assert concrete == {Uint, Opaque, Rest, OpaqueVector, Vector, Nested, Extensions}
+
+
+def test_the_plain_numbers_of_extensions_are_the_registrys() -> None:
+    numbers = {name: value for name, value in vars(extension_types).items() if type(value) is int}
+    assert len(numbers) > 25
+    assert numbers == {name: ExtensionType[name].value for name in numbers}

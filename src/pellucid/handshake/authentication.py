@@ -19,9 +19,9 @@ from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.errors import Reason, refuse
 from pellucid.events import Request, VerifyPublicKey
 from pellucid.handshake.context import Handshake
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import CertificateCompressionAlgorithm, SignatureScheme
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.compression import compress, decompress
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import (

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pellucid.errors import Reason, refuse
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.language import ExtensionMap
 
 if TYPE_CHECKING:

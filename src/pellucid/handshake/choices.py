@@ -9,9 +9,9 @@ from pellucid.config import TLS_1_3, ServerConfig
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
 from pellucid.handshake.context import Handshake
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import CipherSuite
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import ClientHello
 
 _CHACHA = (

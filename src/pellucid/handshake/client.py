@@ -23,9 +23,9 @@ from pellucid.records import EARLY, PlainSealing
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.trust.names import normal_name
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import GREASE_VALUES, CipherSuite, HandshakeType, NamedGroup
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import (
     DOWNGRADE_TO_11,

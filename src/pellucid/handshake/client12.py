@@ -29,15 +29,13 @@ from pellucid.handshake.offer import Offer, keep_session, session_binding
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import (
     CipherSuite,
     HandshakeType,
     NamedGroup,
     SignatureScheme,
-)
-from pellucid.wire.codepoints import (
-    ExtensionType as X,
 )
 from pellucid.wire.messages import (
     Certificate12,

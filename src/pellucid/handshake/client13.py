@@ -34,9 +34,9 @@ from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.secret import Secret
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert, CipherSuite, HandshakeType, NamedGroup
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import (
     Certificate,
     CertificateRequest,

@@ -20,9 +20,9 @@ from pellucid.limits import MAX_HELLO_REQUESTS, MAX_KEY_UPDATES, MAX_TICKET_LIFE
 from pellucid.records import APPLICATION, HANDSHAKE, Opening13, Sealing13
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert, AlertLevel, HandshakeType
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import CertificateRequest, Finished, HelloRequest, KeyUpdate, NewSessionTicket
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from pellucid.limits import MAX_IDENTITIES_TRIED
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import GREASE_VALUES
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import ClientHello, NewSessionTicket
 

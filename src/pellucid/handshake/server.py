@@ -16,9 +16,9 @@ from pellucid.handshake.server12 import server12
 from pellucid.handshake.server13 import server13
 from pellucid.records import PlainSealing
 from pellucid.trust.names import why_not_a_host_name
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import CipherSuite, HandshakeType, ProtocolVersion
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import ClientHello
 
 EXPECT_CLIENT_HELLO: Expect = {HandshakeType.client_hello: ClientHello}

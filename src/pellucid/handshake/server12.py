@@ -25,15 +25,13 @@ from pellucid.handshake.server13 import accept_fragment_length
 from pellucid.limits import MAX_PLAINTEXT
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import (
     CipherSuite,
     HandshakeType,
     NamedGroup,
     SignatureScheme,
-)
-from pellucid.wire.codepoints import (
-    ExtensionType as X,
 )
 from pellucid.wire.language import ExtensionMap
 from pellucid.wire.messages import (

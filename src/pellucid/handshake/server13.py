@@ -44,8 +44,8 @@ from pellucid.handshake.psk13 import (
 from pellucid.limits import MAX_IDENTITIES_TRIED, MAX_PLAINTEXT, MAX_SKIPPED_EARLY_DATA
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.secret import Secret
+from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.codepoints import HandshakeType, NamedGroup, SignatureScheme
 from pellucid.wire.language import ExtensionMap, OpaqueVector, Struct, Uint16, field
 from pellucid.wire.messages import (
@@ -162,7 +162,7 @@ def check_client_hello(hello: ClientHello) -> None:
     if X.pre_shared_key not in found:
         for needed in (X.signature_algorithms, X.supported_groups):
             if needed not in found:
-                refuse(Reason.MISSING_EXTENSION, needed.name)
+                refuse(Reason.MISSING_EXTENSION, X.name_of(needed))
     if (X.key_share in found) != (X.supported_groups in found):
         refuse(Reason.MISSING_KEY_SHARE if X.supported_groups in found else Reason.MISSING_EXTENSION)
     for kind in found:
