@@ -242,7 +242,11 @@ class Observer(Protocol):
     """Somebody who looks. See `pellucid.glass.trace` for the one that remembers."""
 
     def open(self, role: str, name: str | None) -> Callable[..., None] | None:
-        """A connection begins; the answer is told its facts: `note(kind, **fields)`."""
+        """A connection begins; the answer is told its facts: `note(kind, **fields)`.
+
+        If it is the method of an object that has a method `keep`, that one is handed the raw facts instead,
+        as `pellucid.glass.telling` has them: it costs a third, and words can be found later.
+        """
         ...
 
 

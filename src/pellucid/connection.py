@@ -265,7 +265,7 @@ class Connection:
             self._write_closed = True
             self._sending = False
             if self._note is not None:
-                self._note("state", what="close_notify sent")
+                self._note(("state", "close_notify sent"))
 
     def abort(self, alert: int = Alert.user_canceled) -> None:
         """End the connection with a fatal alert."""
@@ -503,7 +503,7 @@ class Connection:
     def _deliver(self, raw: bytes) -> None:
         kind = raw[0]
         if self._note is not None:
-            self._note("message", sent=False, epoch=self._read.protection.epoch, type=kind, raw=raw)
+            self._note(("message", False, self._read.protection.epoch, raw))
         if self._steps is None:
             after_handshake(self, raw)
             return
@@ -545,7 +545,7 @@ class Connection:
             self._expected = _NOTHING
             wanted._resume = self._answer
             if self._note is not None:
-                self._note("request", what=type(wanted).__name__)
+                self._note(("request", type(wanted).__name__))
             self._events.append(wanted)
         else:
             self._expected = wanted
@@ -556,7 +556,7 @@ class Connection:
         if self._error is not None:
             raise self._error
         if self._note is not None:
-            self._note("answer", what="failed" if error else type(value).__name__)
+            self._note(("answer", "failed" if error else type(value).__name__))
         if error is not None:
             self._fail(error)
         try:
@@ -573,7 +573,7 @@ class Connection:
         self._sending = True
         self._ccs_allowed = False
         if self._note is not None:
-            self._note("state", what="handshake complete")
+            self._note(("state", "handshake complete"))
         self._refresh_info()
         if self._pha is None:
             self._facts = _NO_FACTS  # they are in `info` now
@@ -594,7 +594,7 @@ class Connection:
             refuse(Reason.BAD_ALERT, f"{len(data)} bytes")
         level, description = data
         if self._note is not None:
-            self._note("alert", sent=False, level=level, description=description)
+            self._note(("alert", False, level, description))
         if self._fragments and (level == AlertLevel.warning or description == Alert.close_notify):
             refuse(Reason.INTERLEAVED_HANDSHAKE)
         if level not in (AlertLevel.warning, AlertLevel.fatal):
@@ -621,7 +621,7 @@ class Connection:
         if data != b"\x01":
             refuse(Reason.BAD_CHANGE_CIPHER_SPEC, data[:8].hex())
         if self._note is not None:
-            self._note("ccs", sent=False)
+            self._note(("ccs", False))
         if CCS in self._expected:
             if self._fragments:
                 refuse(Reason.INTERLEAVED_HANDSHAKE)
@@ -636,7 +636,7 @@ class Connection:
     def _send_alert(self, level: int, description: int) -> None:
         self._said.append((ALERT, bytes((level, description))))
         if self._note is not None:
-            self._note("alert", sent=True, level=level, description=description)
+            self._note(("alert", True, level, description))
 
     @overload
     def _fail(self, error: TLSError, *, cause: Exception | None = None) -> NoReturn: ...
@@ -662,7 +662,7 @@ class Connection:
                 self._send_alert(AlertLevel.fatal, error.alert)
             self._forget()
             if self._note is not None:
-                self._note("error", reason=error.reason, detail=error.detail, local=ours, alert=error.alert)
+                self._note(("error", error.reason, error.detail, ours, error.alert))
         if raising:
             raise error from cause
 

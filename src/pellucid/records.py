@@ -21,7 +21,7 @@ from pellucid.errors import PeerMisbehaved, Reason, TLSError, refuse
 from pellucid.limits import MAX_CIPHERTEXT_12, MAX_CIPHERTEXT_13, MAX_PLAINTEXT
 from pellucid.secret import Secret
 
-Note = Callable[..., None]
+Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 _BYTES = tuple(bytes((number,)) for number in range(256))
@@ -324,14 +324,7 @@ class WriteHalf:
         wire = self.protection.seal(content_type, fragment)
         self._out.append(wire)
         if self.note is not None:
-            self.note(
-                "record",
-                sent=True,
-                epoch=self.protection.epoch,
-                content_type=content_type,
-                wire=wire,
-                plaintext=bytes(fragment),
-            )
+            self.note(("record", True, self.protection.epoch, content_type, wire, bytes(fragment)))
 
     def ahead(self, content_type: int, data: bytes) -> None:
         """Seal `data` in front of application data that waits (RFC 8446 section 4.6.3)."""
@@ -481,23 +474,14 @@ class ReadHalf:
             if self.note is not None:
                 # RFC 8446 5.2: what is protected looks like application data from outside.
                 sealed = kind == APPLICATION_DATA or protection.max_ciphertext != MAX_CIPHERTEXT_13
-                self.note(
-                    "record",
-                    sent=False,
-                    epoch=protection.epoch if sealed else PLAIN,
-                    content_type=opened[0],
-                    wire=buffer[pos:stop],
-                    plaintext=opened[1],
-                )
+                epoch = protection.epoch if sealed else PLAIN
+                self.note(("record", False, epoch, opened[0], buffer[pos:stop], opened[1]))
             return opened
 
     def _unopened(self, kind: int, wire: bytes, why: str) -> None:
         """A record that stays closed, told to whoever looks."""
         if self.note is not None:
-            epoch = self.protection.epoch
-            self.note(
-                "record", sent=False, epoch=epoch, content_type=kind, wire=wire, plaintext=None, unopened=why
-            )
+            self.note(("record", False, self.protection.epoch, kind, wire, None, why))
 
     def _no_keys_yet(self) -> bool:
         """Whether the client may still be without keys, because it refuses our ServerHello in clear."""

@@ -288,12 +288,8 @@ class _Following(Trace):
         self.started = self._other.started
         return note
 
-    def later(self, make: Any) -> None:
-        for kind, fields in make():
-            self.note(kind, **fields)
-
-    def _now(self) -> float:
-        at = len(self.facts)
+    def _at(self, moment: float) -> float:
+        at = len(self._facts)
         facts = self._other.facts
         return facts[at].at if at < len(facts) else facts[-1].at
 

@@ -33,22 +33,23 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-Note = Callable[..., None]
+Note = Callable[[tuple[Any, ...]], None]
 
 #: Fields of a configuration that are not written down as they are.
 _APART = frozenset({
     "random", "now", "hidden", "observer", "keylog", "policy", "identities", "psks", "ask", "trust",
     "client_trust", "sessions", "session_store", "ticket_issuer", "session_cache", "replay_guard",
 })  # fmt: skip
-#: Results that cross the wire anyway; the others are secrets.
-_PUBLIC = frozenset({"sign", "seal", "RSA encryption"})
 
 
 def watch(connection: Any, config: Any) -> Any:
     """Note everything that comes into `connection`; returns the configuration that it is to use."""
-    note = connection._note
+    note, trace = connection._note, None
     if note is None:
         return config
+    if not isinstance(connection, Seen):  # else it is watched, and a server's configuration was chosen late
+        trace = getattr(note, "__self__", None)
+        connection._note = note = getattr(trace, "keep", None) or in_words(note)
     kind: Any = type(connection)
     inputs = getattr(getattr(note, "__self__", None), "inputs", True)
     if not issubclass(kind, Seen):
@@ -56,9 +57,20 @@ def watch(connection: Any, config: Any) -> Any:
     return watched_config(config, note) if inputs else config
 
 
+def in_words(note: Callable[..., None]) -> Note:
+    """What the core may hand raw facts to, for somebody who wants to be told `note(kind, **fields)`."""
+    from pellucid.glass.telling import told
+
+    def keep(fact: tuple[Any, ...]) -> None:
+        for kind, named in told(fact):
+            note(kind, **named)
+
+    return keep
+
+
 def watched_config(config: Any, note: Note) -> Any:
     """The same configuration, drawing from the same sources, and noting what it draws."""
-    note("config", settings=settings_of(config))
+    note(("config", settings_of(config)))
     # What is computed once for a configuration is computed for the original, and shared.
     _ = config.cache, config.alpn_names
     _ = config.judge if isinstance(config, ClientConfig) else config.issuer
@@ -89,12 +101,12 @@ class _Draw:
 
     def random(self, source: Callable[[int], bytes], size: int) -> bytes:
         value = source(size)
-        self.note("drawn", what="random", value=Secret(value))
+        self.note(("drawn", "random", value))
         return value
 
     def now(self, source: Callable[[], float]) -> float:
         value = source()
-        self.note("drawn", what="now", value=value)
+        self.note(("drawn", "now", value))
         return value
 
     def hidden(self, name: str, thunk: Callable[[], Any]) -> Any:
@@ -102,10 +114,9 @@ class _Draw:
         try:
             value = thunk()
         except Exception:
-            self.note("drawn", what=name, value=None)
+            self.note(("drawn", name, None))
             raise
-        plain = name in _PUBLIC or not isinstance(value, bytes)
-        self.note("drawn", what=name, value=value if plain else Secret(value))
+        self.note(("drawn", name, value))
         return value
 
 
@@ -152,7 +163,7 @@ class _Sessions:
 
     def take(self, binding: bytes) -> tuple[Session, ...]:
         found: tuple[Session, ...] = self._store.take(binding)
-        self._draw.note("drawn", what="sessions", value=tuple(Secret(one.to_bytes()) for one in found))
+        self._draw.note(("drawn", "sessions", found))
         return found
 
 
@@ -177,7 +188,7 @@ class Watched(Seen):
 
     def _call(self, what: str, value: Any = None) -> None:
         if self._note is not None:
-            self._note("call", what=what, value=value)
+            self._note(("call", what, value))
 
     # The methods are Connection's, and documented there.
     # ruff: noqa: D102

@@ -17,8 +17,8 @@ from pellucid.glass import page as pages
 from pellucid.glass import svg, terminal
 from pellucid.glass.ladder import draw, text_of
 from pellucid.glass.story import tell
+from pellucid.glass.telling import KINDS as FACTS
 from pellucid.glass.trace import HEADS, KEEP, Trace
-from pellucid.glass.trace import KINDS as FACTS
 from pellucid.glass.views import VIEWS, to_json
 from pellucid.replaying import why_not
 from pellucid.secret import Secret

@@ -9,7 +9,8 @@ import pytest
 
 from pellucid import ClientConnection, Reason, ServerConnection, UsageError
 from pellucid.glass.story import tell
-from pellucid.glass.trace import HEAD, KEEP, KINDS, Fact, Hidden, Trace
+from pellucid.glass.telling import KINDS
+from pellucid.glass.trace import HEAD, KEEP, Fact, Hidden, Trace
 from pellucid.legacy import museum_policy
 from pellucid.secret import Secret
 from support import TLS12, TLS13, House, pump

@@ -19,6 +19,7 @@ from pellucid.cli.terminal import columns, table
 from pellucid.errors import CertificateRefused, Reason, UsageError
 from pellucid.glass.decode import key_text, name_text, names_of
 from pellucid.glass.show import wrap
+from pellucid.glass.telling import Raw, told
 from pellucid.trust.authority import FAULTS, Authority
 from pellucid.trust.building import KEY_KINDS
 from pellucid.trust.loading import load_certificates
@@ -172,20 +173,16 @@ def show(file: Path, output: OutputFlags) -> int:
 def verify(file: Path, name: str | None, at: float | None, trust: TrustFlags, output: OutputFlags) -> int:
     """Judge the chain in FILE, leaf first, as a connection would."""
     terminal = output.terminal()
-    checks: list[dict[str, Any]] = []
-
-    def note(kind: str, **fields: Any) -> None:
-        if kind == "check":
-            checks.append({key: fields[key] for key in ("what", "passed", "detail") if key in fields})
-            checks[-1]["certificate"] = fields.get("certificate") or 0
+    noted: list[Raw] = []
 
     loaded = _load(file)
     chain = [certificate.public_bytes(Encoding.DER) for certificate in loaded]
     refusal: CertificateRefused | None = None
     try:
-        verify_chain(chain, name, time.time() if at is None else at, trust_of(trust), note=note)
+        verify_chain(chain, name, time.time() if at is None else at, trust_of(trust), note=noted.append)
     except CertificateRefused as error:
         refusal = error
+    checks = [fields for fact in noted for kind, fields in told(fact) if kind == "check"]
     if terminal.as_json:
         terminal.objects([{"check": check} for check in checks])
         terminal.objects([{"believed": refusal is None, "reason": refusal.reason.label if refusal else None}])

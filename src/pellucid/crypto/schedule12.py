@@ -39,12 +39,7 @@ def master_secret(
     )
     value = prf(hash, pre_master, label, seed, MASTER_SECRET_LENGTH)
     if note is not None:
-        seeds: dict[str, bytes] = {"pre_master_secret": pre_master}
-        if session_hash is None:
-            seeds |= {"client_random": randoms[:32], "server_random": randoms[32:]}
-        else:
-            seeds["session_hash"] = session_hash
-        note("secret", name="master_secret", value=value, how=f'PRF(., "{label.decode()}", .)', inputs=seeds)
+        note(("master secret", value, pre_master, randoms, session_hash))
     return value
 
 
@@ -61,8 +56,7 @@ class KeyBlock:
         seed = randoms[32:] + randoms[:32]
         block = prf(suite.hash, master, b"key expansion", seed, 2 * (mac + key + iv))
         if note is not None:
-            inputs = {"master_secret": master, "server_random": seed[:32], "client_random": seed[32:]}
-            note("secret", name="key_block", value=block, how='PRF(., "key expansion", .)', inputs=inputs)
+            note(("key block", block, master, randoms))
         cuts = []
         at = 0
         for size in (mac, mac, key, key, iv, iv):

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from pellucid.crypto.suites import Aead, Hash
 from pellucid.secret import Secret
 
-Note = Callable[..., None]
+Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
 
 @cache
@@ -126,9 +127,7 @@ class KeySchedule:
         else:
             self._enter(extract(hash, bytes(hash.length), psk))
         if note is not None:
-            zero = bytes(hash.length)
-            inputs = {"salt": zero, "PSK": zero if psk is None else psk}
-            note("secret", name="early_secret", value=self.secret, how="HKDF-Extract", inputs=inputs)
+            note(("early secret", self.secret, hash, psk))
 
     def _enter(self, secret: Secret) -> None:
         self.secret = secret
@@ -138,11 +137,10 @@ class KeySchedule:
     def _climb(self, name: str, input_name: str, secret: bytes) -> None:
         hash, context = self.hash, self._context
         salted = self._salted or hash.keyed(_salt(hash, context))
+        below = self.secret
         self._enter(Secret(expand(salted, secret)))
         if self.note is not None:
-            how = 'HKDF-Extract, salt = Derive-Secret(., "derived", "")'
-            inputs = {self._name: Secret(_salt(hash, context)), input_name: secret}
-            self.note("secret", name=name, value=self.secret, how=how, inputs=inputs)
+            self.note(("next rung", name, self.secret, hash, self._name, below, input_name, secret))
         self._name = name
 
     def enter_handshake(self, shared_secret: bytes | None) -> None:
@@ -160,9 +158,7 @@ class KeySchedule:
             expand(self._context, label_prefix(length, label, length) + transcript_hash + b"\x01")
         )
         if self.note is not None:
-            inputs = {self._name: self.secret, "transcript_hash": transcript_hash}
-            how = f'Derive-Secret(., "{label.decode()}", messages)'
-            self.note("secret", name=name, value=secret, how=how, inputs=inputs)
+            self.note(("derived", name, secret, label, self._name, self.secret, transcript_hash))
         return secret
 
     def traffic(self, name: str, label: bytes, transcript_hash: bytes) -> TrafficSecret:

@@ -13,6 +13,7 @@ from typing import Any
 from pellucid.crypto.suites import SUITES, Suite, legacy_suites
 from pellucid.errors import Reason, TLSError
 from pellucid.glass.decode import key_exchange_of
+from pellucid.glass.telling import Raw, told
 from pellucid.glass.trace import Fact, Trace
 from pellucid.wire import messages as m
 from pellucid.wire.codepoints import Alert, HandshakeType
@@ -56,6 +57,11 @@ class Hearing:
     def note(self, kind: str, **fields: Any) -> None:
         """Append a fact."""
         self.trace.facts.append(Fact(self.now, kind, fields))
+
+    def keep(self, fact: Raw) -> None:
+        """Append a raw fact, of a key schedule that is gone through again."""
+        for kind, fields in told(fact):
+            self.note(kind, **fields)
 
     def sent(self, client: bool) -> bool:
         """Whether what this side says is `sent`, from the place where the trace is told."""

@@ -20,12 +20,13 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from pellucid.errors import Reason, UsageError
+from pellucid.glass.telling import Raw
 from pellucid.glass.trace import Trace
 
 VARIABLE = "PELLUCID_TRACE"
@@ -131,17 +132,14 @@ class _Written(Trace):
         file.write(json.dumps(self.head(secrets=self._secrets)) + "\n")
         file.flush()
 
-    def later(self, make: Callable[[], Iterable[tuple[str, dict[str, Any]]]]) -> None:
-        for kind, fields in make():
-            self.note(kind, **fields)
-
-    def note(self, kind: str, **fields: Any) -> None:
+    def keep(self, fact: Raw) -> None:
         before = len(self.facts)
-        super().note(kind, **fields)
-        if self._file is not None and len(self.facts) > before:
-            self._file.write(self.line(self.facts[-1], secrets=self._secrets) + "\n")
-            if kind in _FLUSHED:
-                self._file.flush()
+        super().keep(fact)
+        if self._file is not None:
+            for new in self.facts[before:]:
+                self._file.write(self.line(new, secrets=self._secrets) + "\n")
+                if new.kind in _FLUSHED:
+                    self._file.flush()
 
     def __del__(self) -> None:
         if self._file is not None:

@@ -12,7 +12,7 @@ Written down, a trace is JSON Lines. The first line says what it is; every other
 `at` is seconds since the trace was opened. Bytes are {"hex": "..."}. A secret is {"secret": 32},
 its length only, and has its "hex" too where the writer asked for secrets; application data in the
 clear is kept back in the same way. A reason is {"reason": "bad-finished"}. What the fields of each
-kind are, `KINDS` says; docs/trace.md has it at length, docs/trace.schema.json for machines.
+kind are, `telling.KINDS` says; docs/trace.md has it at length, docs/trace.schema.json for machines.
 """
 
 from __future__ import annotations
@@ -21,36 +21,18 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from time import perf_counter
 from typing import Any, NamedTuple, TextIO
 
 from pellucid.errors import Reason, UsageError
+from pellucid.glass.telling import NAMES, TOLD, Raw, told
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import ContentType
 
 SCHEMA = 1
-
-#: The kinds of facts and their fields. A reader ignores fields and kinds that it does not know.
-KINDS: dict[str, str] = {
-    "record": "sent epoch content_type wire plaintext unopened size plain_size",
-    "message": "sent epoch type raw",
-    "alert": "sent level description",
-    "ccs": "sent",
-    "decision": "what offered acceptable chosen rule",
-    "secret": "name value inputs how",
-    "keys": "sent epoch suite key iv",
-    "path": "certificates anchors",
-    "check": "what passed detail certificate",
-    "request": "what",
-    "answer": "what",
-    "state": "what",
-    "error": "reason detail local alert",
-    "config": "settings",
-    "call": "what value size",
-    "drawn": "what value",
-}
 
 #: How much application data a trace keeps whole, in bytes on the wire. Of later records it keeps the
 #: head, and after `HEADS` of them it only counts, so that a transfer of any length stays bounded.
@@ -62,7 +44,6 @@ MOST = 50_000
 
 _SAMPLED = frozenset({"record", "call"})
 _ENDS = frozenset({"alert", "error", "state"})
-_LATER = "later"
 _SENT = ("send", "send early")
 _REASONS = {reason.label: reason for reason in Reason}
 
@@ -107,13 +88,13 @@ class Trace:
     """
 
     __slots__ = (
+        "_append",
         "_clock",
-        "_count",
         "_facts",
         "_heads",
         "_kept",
         "_lock",
-        "_noted",
+        "_raw",
         "dropped",
         "inputs",
         "name",
@@ -129,8 +110,8 @@ class Trace:
         self.name: str | None = None
         self.started = 0.0
         self._facts: list[Fact] = []
-        self._noted: deque[tuple[float, str, Any]] = deque()  # not yet made facts: that waits for a reader
-        self._count = 0
+        self._raw: deque[tuple[float, Raw]] = deque()  # not yet in words: that waits for a reader
+        self._append: Callable[[tuple[float, Raw]], None] = self._raw.append
         self._lock = threading.Lock()
         self.dropped = 0
         self.omitted = 0
@@ -145,81 +126,100 @@ class Trace:
         self.role = role
         self.name = name
         self.started = time.time()
-        self._clock = time.perf_counter()
+        self._clock = perf_counter()
         return self.note
 
+    def keep(self, fact: Raw) -> None:
+        """Append a fact as the core hands it out (see `glass.telling`); of much data only samples.
+
+        This is all that happens while the connection runs. Words are found when somebody reads.
+        """
+        if fact[0] in _SAMPLED:
+            self._keep_sample(fact)
+        else:
+            self._append((perf_counter(), fact))
+
     def note(self, kind: str, **fields: Any) -> None:
-        """Append a fact; of much application data only samples."""
-        if kind in _SAMPLED and not self._sample(kind, fields):
-            return
-        if self._count >= MOST and kind not in _ENDS:
-            self.omitted += 1
-            return
-        self._count += 1
-        self._noted.append((self._now(), kind, fields))
-
-    def later(self, make: Callable[[], Iterable[tuple[str, dict[str, Any]]]]) -> None:
-        """Append facts that `make` gives as (kind, fields) when somebody reads: it may take its time then."""
-        self._noted.append((self._now(), _LATER, make))
-
-    def _now(self) -> float:
-        return time.perf_counter() - self._clock
+        """Append a fact that is in words already."""
+        if kind in _SAMPLED:
+            self.keep((kind, *(fields[name] for name in NAMES[kind] if name in fields)))
+        else:
+            self.keep((TOLD, kind, fields))
 
     @property
     def facts(self) -> list[Fact]:
         """What happened, in order."""
-        if self._noted:
+        if self._raw:
             self._settle()
         return self._facts
 
     @facts.setter
     def facts(self, facts: list[Fact]) -> None:
-        self._noted.clear()
+        self._raw.clear()
         self._facts = facts
 
     def _settle(self) -> None:
+        """Put into words what was kept."""
         with self._lock:
-            while self._noted:
-                at, kind, fields = self._noted.popleft()
-                if kind is _LATER:
-                    self._facts.extend(Fact(at, one, told) for one, told in fields())
-                else:
-                    self._facts.append(Fact(at, kind, fields))
+            while self._raw:
+                moment, fact = self._raw.popleft()
+                for kind, fields in told(fact):
+                    self._facts.append(Fact(self._at(moment), kind, fields))
 
-    def _sample(self, kind: str, fields: dict[str, Any]) -> bool:
-        """Keep data whole up to `KEEP` bytes, then the heads of records, then nothing: whether to keep it."""
-        if kind == "call":
-            return self._sample_call(fields)
-        if fields["content_type"] != ContentType.application_data:
-            return True
-        wire, plaintext = fields["wire"], fields.get("plaintext")
+    def _at(self, moment: float) -> float:
+        return moment - self._clock
+
+    # -- much of it --------------------------------------------------------------------------------
+
+    def _keep_sample(self, fact: Raw) -> None:
+        """Keep data whole up to `KEEP` bytes, then the heads of records, then nothing."""
+        if len(self._facts) + len(self._raw) >= MOST:
+            self._append = self._append_end
+        if fact[0] == "call":
+            sample = self._sample_call(fact)
+        elif fact[3] == ContentType.application_data:
+            sample = self._sample_data(fact)
+        else:
+            sample = fact
+        if sample is None:
+            self.omitted += 1
+        else:
+            self._append((perf_counter(), sample))
+
+    def _append_end(self, entry: tuple[float, Raw]) -> None:
+        """There are facts enough: only how the connection ends is still kept."""
+        fact = entry[1]
+        if (fact[1] if fact[0] == TOLD else fact[0]) in _ENDS:
+            self._raw.append(entry)
+        else:
+            self.omitted += 1
+
+    def _sample_data(self, fact: Raw) -> Raw | None:
+        """A record of application data; its head, once there was much; None when there was too much."""
+        wire, plaintext = fact[4:6]
         self._kept += len(wire)
         if self._kept <= KEEP:
-            return True
-        self.dropped += len(wire) - HEAD
+            return fact
         self._heads += 1
         if self._heads > HEADS:
-            self.omitted += 1
-            self.dropped += HEAD
-            return False
-        fields["size"] = len(wire)
-        fields["wire"] = bytes(wire[:HEAD])
+            self.dropped += len(wire)
+            return None
+        self.dropped += len(wire) - HEAD
+        fields = dict(zip(NAMES["record"], fact[1:], strict=False))
+        fields |= {"size": len(wire), "wire": bytes(wire[:HEAD])}
         if plaintext is not None:
-            fields["plain_size"] = len(plaintext)
-            fields["plaintext"] = bytes(plaintext[:HEAD])
-        return True
+            fields |= {"plain_size": len(plaintext), "plaintext": bytes(plaintext[:HEAD])}
+        return TOLD, "record", fields
 
-    def _sample_call(self, fields: dict[str, Any]) -> bool:
+    def _sample_call(self, fact: Raw) -> Raw | None:
         """What the application gave and the peer sent is in the records too: it goes first."""
-        value = fields["value"]
+        value = fact[2]
         if self._kept > KEEP:
-            self.omitted += 1
-            return False
+            return None
         if type(value) is bytes and self._kept + len(value) > KEEP:
-            fields["size"] = len(value)
-            fields["value"] = value[:HEAD]
             self.dropped += len(value) - HEAD
-        return True
+            return "call", fact[1], value[:HEAD], len(value)
+        return fact
 
     def of(self, *kinds: str) -> Iterator[Fact]:
         """The facts of these kinds, in order."""

@@ -222,7 +222,7 @@ def believe_raw_key(
     except (ValueError, UnsupportedAlgorithm) as error:
         refuse(Reason.BAD_RAW_PUBLIC_KEY, str(error))
     if h.note is not None:
-        h.note("check", what="raw public key", passed=keys[0] in trusted, detail="it is one of those trusted")
+        h.note(("check", "raw public key", keys[0] in trusted, "it is one of those trusted"))
     if VerifyPublicKey in h.config.ask:
         yield VerifyPublicKey(keys[0], h.name)
     elif keys[0] not in trusted:

@@ -209,8 +209,18 @@ def shared_secret(
     h.decide("group", share.group, "the server's choice among our shares", offer.shares)
     secret = ours.finish(share.key_exchange)
     if h.note is not None:
-        inputs = {"our public share": ours.public, "the server's share": share.key_exchange}
-        h.note("secret", name="shared_secret", value=secret, how=ours.group.name, inputs=inputs)
+        theirs = share.key_exchange
+        h.note(
+            (
+                "shared secret",
+                secret,
+                share.group,
+                "our public share",
+                ours.public,
+                "the server's share",
+                theirs,
+            )
+        )
     return secret
 
 

@@ -16,7 +16,6 @@ from pellucid.crypto.suites import Hash, Suite
 from pellucid.errors import Reason, TLSError, refuse
 from pellucid.events import Event, Request, Sign
 from pellucid.records import APPLICATION, CHANGE_CIPHER_SPEC, EARLY, HANDSHAKE, Opening13, Sealing13
-from pellucid.secret import Secret
 from pellucid.wire.codepoints import HandshakeType
 from pellucid.wire.messages import HandshakeMessage, handshake
 
@@ -150,13 +149,13 @@ class Handshake:
         self.transcript.add(raw)
         self.write.queue(HANDSHAKE, raw)
         if self.note is not None:
-            self.note("message", sent=True, epoch=self.write.protection.epoch, type=raw[0], raw=raw)
+            self.note(("message", True, self.write.protection.epoch, raw))
 
     def send_change_cipher_spec(self) -> None:
         """RFC 5246 section 7.1; in TLS 1.3 it says nothing (RFC 8446 appendix D.4)."""
         self.write.queue(CHANGE_CIPHER_SPEC, b"\x01")
         if self.note is not None:
-            self.note("ccs", sent=True)
+            self.note(("ccs", True))
 
     def emit(self, event: Event) -> None:
         """A fact leaves the connection."""
@@ -173,7 +172,7 @@ class Handshake:
         self.write.protect(Sealing13(suite.aead, key, iv, epoch, self.write.padding(self.policy.padding)))
         self.conn._write_secret = traffic.secret
         if self.note is not None:
-            self.note("keys", sent=True, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
+            self.note(("keys", True, epoch, suite.code, key, iv))
 
     def read_keys(self, epoch: int, traffic: TrafficSecret) -> None:
         """TLS 1.3: from now on the peer writes under `traffic`."""
@@ -188,7 +187,7 @@ class Handshake:
             self.limit_reading(tls13=True)
         self.conn._read_secret = traffic.secret
         if self.note is not None:
-            self.note("keys", sent=False, epoch=epoch, suite=suite.code, key=key, iv=Secret(iv))
+            self.note(("keys", False, epoch, suite.code, key, iv))
 
     def agree_on_records(self, ours: int | None, theirs: int) -> None:
         """The longest plaintext of a record: `ours` for us to read (None: any), `theirs` to write, in bytes.
@@ -227,8 +226,7 @@ class Handshake:
     ) -> None:
         """A choice was made (told to whoever looks)."""
         if self.note is not None:
-            sides = {"offered": tuple(offered), "acceptable": tuple(acceptable)}
-            self.note("decision", what=what, **sides, chosen=chosen, rule=rule)
+            self.note(("decision", what, tuple(offered), tuple(acceptable), chosen, rule))
 
     def ask(self, request: Request, now: Callable[[], Any]) -> Generator[Request, Any, Any]:
         """Ask the application if it wants to be asked; otherwise answer by `now()`."""

@@ -44,7 +44,7 @@ class Keys12:
         """The master secret, bound to the transcript if both sides know how (RFC 7627 section 4)."""
         h = self.h
         if h.note is not None:
-            h.note("secret", name="pre_master_secret", value=pre_master, how=self.suite.kx, inputs={})
+            h.note(("pre-master secret", pre_master, self.suite.kx))
         session_hash = h.transcript.digest() if extended else None
         self.resume(master_secret(self.suite.hash, pre_master, self.randoms, session_hash, h.note))
 
@@ -81,7 +81,7 @@ class Keys12:
 
     def _tell(self, *, sent: bool, key: Secret, iv: Secret) -> None:
         if self.h.note is not None:
-            self.h.note("keys", sent=sent, epoch=1, suite=self.suite.code, key=key, iv=iv)
+            self.h.note(("keys", sent, 1, self.suite.code, key, iv))
 
     def sealing(self, key: Secret, iv: Secret, mac: Secret) -> Sealing:
         """The write protection of this suite."""

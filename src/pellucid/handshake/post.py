@@ -116,7 +116,7 @@ def receive_key_update(conn: Connection, message: KeyUpdate) -> None:
     conn._read.protection = opening
     if conn._note is not None:
         tell_next_secret(conn, opening.epoch, traffic.secret, sent=False)
-        conn._note("keys", sent=False, epoch=opening.epoch, suite=suite.code, key=key, iv=Secret(iv))
+        conn._note(("keys", False, opening.epoch, suite.code, key, iv))
     conn._read_secret = traffic.secret
     if message.request_update and not conn._write_closed:
         conn._key_update_owed = True  # the writing half answers, once, when it next writes
@@ -127,11 +127,8 @@ def tell_next_secret(conn: Connection, epoch: int, secret: Secret, *, sent: bool
     """The traffic secret after a KeyUpdate (RFC 8446 section 7.2), told to whoever looks."""
     old = conn._write_secret if sent else conn._read_secret
     side, number = "client" if conn.client is sent else "server", epoch - APPLICATION
-    name = f"{side}_application_traffic_secret_{number}"
-    how = 'HKDF-Expand-Label(., "traffic upd", "")'
     if conn._note is not None:
-        inputs = {f"{side}_application_traffic_secret_{number - 1}": old}
-        conn._note("secret", name=name, value=secret, how=how, inputs=inputs)
+        conn._note(("updated secret", side, number, secret, old))
 
 
 def update_keys(conn: Connection, *, request: bool) -> None:
@@ -146,9 +143,9 @@ def update_keys(conn: Connection, *, request: bool) -> None:
     key, iv = traffic.key_and_iv(suite.aead)  # type: ignore[arg-type]
     epoch = conn._write.protection.epoch
     if conn._note is not None:
-        conn._note("message", sent=True, epoch=epoch, type=raw[0], raw=raw)
+        conn._note(("message", True, epoch, raw))
         tell_next_secret(conn, epoch + 1, traffic.secret, sent=True)
-        conn._note("keys", sent=True, epoch=epoch + 1, suite=suite.code, key=key, iv=Secret(iv))
+        conn._note(("keys", True, epoch + 1, suite.code, key, iv))
     padding = conn._write.padding(conn._config.policy.padding)
     conn._write.protection = Sealing13(suite.aead, key, iv, epoch + 1, padding)  # type: ignore[arg-type]
     conn._write_secret = traffic.secret
@@ -200,9 +197,7 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
         info.peer_public_key or b"",
     )
     if conn._note is not None:
-        from pellucid.handshake.psk13 import tell_resumption_psk
-
-        tell_resumption_psk(conn._note, session.secret, resumption, message.ticket_nonce)
+        conn._note(("ticket key", session.secret, resumption, message.ticket_nonce))
     keep_session(conn, session)
 
 

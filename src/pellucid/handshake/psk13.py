@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ServerConfig
@@ -246,13 +246,6 @@ def early_data_refusal(
     return why
 
 
-def tell_resumption_psk(note: Callable[..., None], secret: bytes, resumption: Secret, nonce: bytes) -> None:
-    """A ticket's key was made (RFC 8446 section 4.6.1); told to whoever looks."""
-    inputs = {"resumption_master_secret": resumption, "ticket_nonce": nonce}
-    how = 'HKDF-Expand-Label(., "resumption", ticket_nonce)'
-    note("secret", name="resumption_psk", value=Secret(secret), how=how, inputs=inputs)
-
-
 def issue_tickets(
     h: Handshake, config: ServerConfig, resumption: Secret, psk: Resumed | None, count: int
 ) -> None:
@@ -298,9 +291,9 @@ def issue_tickets(
         ticket.ticket_age_add = session.age_add = int.from_bytes(random(4), "big")
         session.secret = resumption_psk(suite.hash, resumption, nonce)
         if h.note is not None:
-            tell_resumption_psk(h.note, session.secret, resumption, nonce)
+            h.note(("ticket key", session.secret, resumption, nonce))
         ticket.ticket = config.issuer.seal(session.encode())
         raw = ticket.to_handshake()
         h.write.queue(22, raw)
         if h.note is not None:
-            h.note("message", sent=True, epoch=h.write.protection.epoch, type=4, raw=raw)
+            h.note(("message", True, h.write.protection.epoch, raw))

@@ -353,8 +353,9 @@ def respond(
         return None
     public, secret = GROUPS[group].respond(client_share, h.config.random, h.config.hidden)
     if h.note is not None:
-        inputs = {"the client's share": client_share, "our public share": public}
-        h.note("secret", name="shared_secret", value=secret, how=GROUPS[group].name, inputs=inputs)
+        h.note(
+            ("shared secret", secret, group, "the client's share", client_share, "our public share", public)
+        )
     schedule.enter_handshake(secret)
     return ext.KeyShareEntry(group, public)
 

@@ -83,7 +83,7 @@ class ScriptedWriteHalf(WriteHalf):
             plaintext = record.made.get(wire, record.fragment)
             epoch = record.protection.epoch
             kind = record.content_type
-            self.note("record", sent=True, epoch=epoch, content_type=kind, wire=wire, plaintext=plaintext)
+            self.note(("record", True, epoch, kind, wire, plaintext))
 
 
 class ScriptedHandshake(Handshake):
@@ -102,7 +102,7 @@ class ScriptedHandshake(Handshake):
             if isinstance(item, bytes):
                 self.transcript.add(item)
                 if self.note is not None and item:
-                    self.note("message", sent=True, epoch=write.protection.epoch, type=item[0], raw=item)
+                    self.note(("message", True, write.protection.epoch, item))
 
 
 class _Misbehaving(Connection):

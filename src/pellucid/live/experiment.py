@@ -20,6 +20,7 @@ from pellucid.connection import ClientConnection, Connection, ServerConnection
 from pellucid.crypto.suites import suite_named
 from pellucid.errors import Reason, TLSError, UsageError
 from pellucid.events import SessionReceived
+from pellucid.glass.telling import Raw
 from pellucid.glass.trace import Trace
 from pellucid.io.shell import offer_early_data
 from pellucid.io.stream import TLSStream
@@ -57,9 +58,9 @@ class Watched(Trace):
         super().__init__()
         self._told = told
 
-    def note(self, kind: str, **fields: Any) -> None:
+    def keep(self, fact: Raw) -> None:
         """Append a fact, and tell."""
-        super().note(kind, **fields)
+        super().keep(fact)
         self._told()
 
 

@@ -8,15 +8,13 @@ are the decision, in the profile "rfc5280" only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from pellucid.errors import Reason
@@ -121,7 +119,7 @@ def explain(
     if note is not None:
         issuers = {certificate.issuer for certificate in (leaf, *others)}
         asked = [anchor for anchor in trust.anchors if anchor.subject in issuers]
-        tell(checks, note, path, asked or trust.anchors[:1])
+        note(("judged", tuple(checks), path, asked or trust.anchors[:1]))
     failed = [check for check in checks if not check.passed]
     if failed:
         return _say(path, failed)
@@ -130,55 +128,27 @@ def explain(
     return Fault(Reason.CERTIFICATE_INVALID, _plain(verdict))
 
 
-def report(
-    path: Sequence[x509.Certificate], question: Question, note: Note
-) -> Callable[[], tuple[Check, ...]]:
-    """All checks on a path that was accepted, told to `note` one by one.
+class Report:
+    """All checks on a path that was accepted. The verifier has made them; here they are made again, in
+    words, when somebody reads: looking on does not slow the handshake down.
 
-    The verifier has made them once already. An observer that can wait (`later`) gets them made again when
-    somebody reads, so that looking on does not slow the handshake down.
+    Attributes:
+        path: leaf first.
+        question: what was asked of it.
     """
 
-    @cache
-    def made() -> tuple[Check, ...]:
-        return tuple(examine(tuple(path), question, signed=True))
+    __slots__ = ("_checks", "path", "question")
 
-    later = getattr(getattr(note, "__self__", None), "later", None)
-    if later is None:
-        tell(made(), note, path, path[-1:])
-    else:
-        later(lambda: told(made(), path, path[-1:]))
-    return made
+    def __init__(self, path: Sequence[x509.Certificate], question: Question) -> None:
+        self.path = path
+        self.question = question
+        self._checks: tuple[Check, ...] | None = None
 
-
-def tell(
-    checks: Sequence[Check],
-    note: Note,
-    path: Sequence[x509.Certificate] = (),
-    anchors: Sequence[x509.Certificate] = (),
-) -> None:
-    """Pass the path, leaf first, the anchors that could have ended it, and each check to an observer."""
-    for kind, fields in told(checks, path, anchors):
-        note(kind, **fields)
-
-
-def told(
-    checks: Sequence[Check], path: Sequence[x509.Certificate] = (), anchors: Sequence[x509.Certificate] = ()
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The facts that `tell` passes on: (kind, fields)."""
-    if path:
-        ders = [tuple(one.public_bytes(Encoding.DER) for one in each) for each in (path, anchors)]
-        yield "path", {"certificates": ders[0], "anchors": ders[1]}
-    for check in checks:
-        yield (
-            "check",
-            {
-                "what": check.what,
-                "passed": check.passed,
-                "detail": check.detail,
-                "certificate": check.certificate,
-            },
-        )
+    def __call__(self) -> tuple[Check, ...]:
+        """The checks, leaf to anchor."""
+        if self._checks is None:
+            self._checks = tuple(examine(tuple(self.path), self.question, signed=True))
+        return self._checks
 
 
 def examine(

@@ -100,15 +100,11 @@ class AnyOf(Trust):
     def _ask(self, question: Callable[[Trust, Note | None], Verified], note: Note | None) -> Verified:
         """Each judge in turn; only what the deciding one checked is noted."""
         decisive: CertificateRefused | None = None
-        noted: list[tuple[str, dict[str, Any]]] = []
+        noted: list[tuple[Any, ...]] = []
         for judge in self.judges:
-            said: list[tuple[str, dict[str, Any]]] = []
-
-            def say(kind: str, *, _said: list[Any] = said, **fields: Any) -> None:
-                _said.append((kind, fields))
-
+            said: list[tuple[Any, ...]] = []
             try:
-                proof = question(judge, say if note is not None else None)
+                proof = question(judge, said.append if note is not None else None)
             except CertificateRefused as refusal:
                 if decisive is None or decisive.reason in _STRANGER:
                     decisive, noted = refusal, said
@@ -119,7 +115,7 @@ class AnyOf(Trust):
         raise decisive or CertificateRefused(Reason.UNKNOWN_CA)
 
 
-def _repeat(said: list[tuple[str, dict[str, Any]]], note: Note | None) -> None:
+def _repeat(said: list[tuple[Any, ...]], note: Note | None) -> None:
     if note is not None:
-        for kind, fields in said:
-            note(kind, **fields)
+        for fact in said:
+            note(fact)

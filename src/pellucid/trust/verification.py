@@ -46,7 +46,7 @@ from pellucid.trust.profile import (
     serial_fault,
 )
 
-Note = Callable[..., None]
+Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
 _SHA256 = SHA256()
 _MUST_STAPLE = bytes.fromhex("06082b06010505070118")  # the OID of RFC 7633 in DER
@@ -323,8 +323,8 @@ class Trust:
             ocsp: the stapled OCSP response in DER, or None.
             stapling_asked: whether the client asked for a staple; a must-staple certificate
                 (RFC 7633) is refused without one only then.
-            note: called as `note("check", what=..., passed=..., detail=..., certificate=...)` for
-                each check, also when the chain is refused.
+            note: takes raw facts, which `pellucid.glass.telling.told` puts into words: the path and each
+                check, also when the chain is refused.
 
         Raises:
             CertificateRefused: with the reason, in words for the user.
@@ -488,9 +488,10 @@ class Trust:
                 fault = next((why for anchor, why in self._set_aside if anchor in path), None)
         checks: Callable[[], tuple[Check, ...]] = tuple
         if note is not None:
-            from pellucid.trust.diagnosis import report
+            from pellucid.trust.diagnosis import Report
 
-            checks = report(path, question, note)
+            checks = Report(path, question)
+            note(("chain", checks))
         if fault is not None:
             raise _refusal(fault, peer)
         if self.crls or ocsp is not None or (stapling_asked and _MUST_STAPLE in peer[0]):
@@ -540,9 +541,7 @@ class Trust:
 
         checks = revocation.check(path, question.now, ocsp, stapling_asked, self.crls)
         if note is not None:
-            from pellucid.trust.diagnosis import tell
-
-            tell(checks, note)
+            note(("judged", checks, (), ()))
         for check in checks:
             if check.reason is not None:
                 raise _refusal(Fault(check.reason, check.detail), peer)
@@ -554,7 +553,7 @@ class Trust:
             raise _refusal(key, peer)
         if note is not None:
             for what in _INSECURE:
-                note("check", what=what, passed=False, detail="not checked", certificate=0)
+                note(("check", what, False, "not checked", 0))
         return Verified((), peer, leaf, key, "insecure", tuple, _INSECURE)
 
 

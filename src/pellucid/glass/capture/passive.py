@@ -248,7 +248,7 @@ class _Listener(Hearing):
                 randoms = self.hello.random + self.server_hello.random
                 extended = X.extended_master_secret in self.server_hello.extensions
                 session_hash = self.suite.hash.new(b"".join(self.messages)).digest() if extended else None
-                self._block(master_secret(self.suite.hash, pre_master, randoms, session_hash, self.note))
+                self._block(master_secret(self.suite.hash, pre_master, randoms, session_hash, self.keep))
                 return
 
     @staticmethod
@@ -267,7 +267,7 @@ class _Listener(Hearing):
         if not any(fact.fields["name"] == "master_secret" for fact in self.trace.of("secret")):
             self.note("secret", name="master_secret", value=master, how=_FROM_LOG, inputs={})
         randoms = self.hello.random + self.server_hello.random
-        self.block = KeyBlock(self.suite, master, randoms, self.note)
+        self.block = KeyBlock(self.suite, master, randoms, self.keep)
 
     def _change_keys(self, client: bool) -> None:
         """RFC 5246 section 7.1: what this side sends from now on is protected."""
