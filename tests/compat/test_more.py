@@ -62,6 +62,16 @@ def test_what_was_agreed_on(bios: Any, contexts: Contexts) -> None:
         ours.details(object())
 
 
+def test_the_members_of_a_chain_are_bytes_and_what_they_were_before_python_3_13(
+    bios: Any, contexts: Contexts
+) -> None:
+    leaf: Any = bios().shake().client.get_unverified_chain()[0]
+    pem = leaf.public_bytes()
+    assert issubclass(type(leaf), bytes)
+    assert type(leaf.public_bytes(2)) is bytes  # _ssl.ENCODING_DER, as truststore asks for it
+    assert leaf.public_bytes(2) == leaf == ssl.PEM_cert_to_DER_cert(pem)
+
+
 def test_a_stapled_response_is_handed_out(bios: Any, contexts: Contexts) -> None:
     identity = contexts.authority.issue("localhost")
     stapled = identity.replace(ocsp=contexts.authority.staple(identity))

@@ -57,6 +57,22 @@ class Certificate:
         return f"<pellucid Certificate {load(self._der).subject.rfc4514_string()!r}>"
 
 
+class Encoded(bytes):
+    """A certificate in DER, as Python 3.13 gives the members of a chain.
+
+    Who knows the objects that earlier Pythons kept there (truststore) finds their method too.
+
+    >>> Encoded(b"0").public_bytes(_ssl.ENCODING_DER)
+    b'0'
+    """
+
+    __slots__ = ()
+
+    def public_bytes(self, format: int = _ssl.ENCODING_PEM) -> Any:
+        """The certificate in DER (`bytes`) or PEM (`str`)."""
+        return Certificate(bytes(self)).public_bytes(format)
+
+
 def load(der: bytes) -> x509.Certificate:
     """Parse; what older authorities did wrong is no reason to warn the user of today."""
     with warnings.catch_warnings():

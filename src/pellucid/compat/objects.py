@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from pellucid.compat.certificates import Encoded
 from pellucid.secret import Secret
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ class Beyond:
 
     def get_verified_chain(self) -> list[bytes]:
         """The chain that was built and believed, DER, leaf to root (3.13)."""
-        return [one.public_bytes(_DER) for one in _low(self).get_verified_chain() or ()]
+        return [Encoded(one.public_bytes(_DER)) for one in _low(self).get_verified_chain() or ()]
 
     def get_unverified_chain(self) -> list[bytes]:
         """The chain that the peer sent, DER, leaf first (3.13)."""
-        return [one.public_bytes(_DER) for one in _low(self).get_unverified_chain() or ()]
+        return [Encoded(one.public_bytes(_DER)) for one in _low(self).get_unverified_chain() or ()]
 
     def group(self) -> str | None:
         """The key exchange group's name (3.15)."""
