@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -45,9 +44,9 @@ class Echo(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def http_server(context: Any) -> Iterator[int]:
+def http_server(context: Any, handler: Any = Echo) -> Iterator[int]:
     """`http.server` whose listening socket was wrapped, as its documentation says; the port."""
-    server = ThreadingHTTPServer((LOOPBACK, 0), Echo)
+    server = ThreadingHTTPServer((LOOPBACK, 0), handler)
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -60,45 +59,86 @@ def http_server(context: Any) -> Iterator[int]:
         server.server_close()
 
 
-@contextlib.contextmanager
-def tls_proxy(context: Any) -> Iterator[int]:
+Prelude = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Pass on what comes until it ends."""
+    with contextlib.suppress(OSError):
+        while data := await source.read(16_384):
+            sink.write(data)
+            await sink.drain()
+    with contextlib.suppress(OSError):
+        sink.close()
+
+
+async def join(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, greeting: bytes = b""
+) -> None:
+    """Be in the middle between a visitor and another server."""
+    with contextlib.suppress(OSError):
+        back_reader, back_writer = await asyncio.open_connection(
+            LOOPBACK if host == "localhost" else host, port
+        )
+        writer.write(greeting)
+        await asyncio.gather(pump(reader, back_writer), pump(back_reader, writer))
+
+
+def on_streams(visit: Prelude, **settings: Any) -> contextlib.AbstractContextManager[int]:
+    """An asyncio server of streams; its port."""
+
+    async def start(stop: asyncio.Event) -> int:
+        async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            ended = asyncio.ensure_future(stop.wait())
+            visiting = asyncio.ensure_future(visit(reader, writer))
+            await asyncio.wait({ended, visiting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (ended, visiting):
+                task.cancel()
+            await asyncio.gather(ended, visiting, return_exceptions=True)
+            writer.transport.abort()
+
+        server = await asyncio.start_server(visited, LOOPBACK, 0, **settings)
+
+        async def end() -> None:
+            await stop.wait()
+            server.close()
+
+        start.end = asyncio.ensure_future(end())  # type: ignore[attr-defined]
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    return on_asyncio(start)
+
+
+def tls_proxy(context: Any) -> contextlib.AbstractContextManager[int]:
     """A proxy that is itself spoken to in TLS, and understands CONNECT; the port."""
-    listener = socket.create_server((LOOPBACK, 0))
 
-    def relay(client: Any, target: socket.socket) -> None:
-        """Both directions in one thread: two may not use one `ssl.SSLSocket`."""
-        while True:
-            ready = [client] if client.pending() else select.select([client, target], [], [])[0]
-            for source in ready:
-                data = source.recv(16_384)
-                if not data:
-                    return
-                (target if source is client else client).sendall(data)
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        host, port = head.split()[1].decode().rsplit(":", 1)
+        await join(reader, writer, host, int(port), b"HTTP/1.1 200 Connection established\r\n\r\n")
 
-    def serve(raw: socket.socket) -> None:
-        with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as client:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(4096)
-            host, port = head.split()[1].decode().rsplit(":", 1)
-            with socket.create_connection((LOOPBACK if host == "localhost" else host, int(port))) as target:
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                relay(client, target)
+    return on_streams(visit, ssl=context)
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
+def tls_front(
+    context: Any, port: int, prelude: Prelude | None = None
+) -> contextlib.AbstractContextManager[int]:
+    """TLS in front of a server that listens on loopback without; the port.
+
+    Parameters:
+        context: the server's.
+        port: where the plain server listens.
+        prelude: what is said in the clear before TLS begins (STARTTLS and its kind).
+    """
+
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if prelude is not None:
+            await prelude(reader, writer)
+            await writer.start_tls(context)
+        await join(reader, writer, LOOPBACK, port)
+
+    return on_streams(visit, **({} if prelude is not None else {"ssl": context}))
 
 
 @contextlib.contextmanager
@@ -179,7 +219,10 @@ __all__ = [
     "AsyncIterator",
     "asgi_echo",
     "http_server",
+    "join",
     "listening",
     "on_asyncio",
+    "on_streams",
+    "tls_front",
     "tls_proxy",
 ]

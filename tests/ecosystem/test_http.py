@@ -1,4 +1,4 @@
-"""HTTP: urllib, requests, urllib3, httpx, aiohttp against http.server, uvicorn, hypercorn, aiohttp."""
+"""HTTP: urllib, requests, urllib3, httpx, httpcore, aiohttp, tornado; http.server, uvicorn, hypercorn."""
 
 from __future__ import annotations
 
@@ -108,6 +108,57 @@ def with_aiohttp_on_uvloop(url: str, context: Any) -> bytes:
     return found
 
 
+def with_httpcore(url: str, context: Any) -> bytes:
+    httpcore = pytest.importorskip("httpcore")
+    with httpcore.ConnectionPool(ssl_context=context) as pool:
+        answers = [pool.request("POST", url, content=BODY).content for _ in range(2)]
+        assert answers[0] == answers[1]
+        found: bytes = answers[1]
+        return found
+
+
+async def httpcore_async(url: str, context: Any) -> bytes:
+    httpcore = pytest.importorskip("httpcore")
+    async with httpcore.AsyncConnectionPool(ssl_context=context) as pool:
+        answers = [(await pool.request("POST", url, content=BODY)).content for _ in range(2)]
+        assert answers[0] == answers[1]
+        found: bytes = answers[1]
+        return found
+
+
+def with_httpcore_on_asyncio(url: str, context: Any) -> bytes:
+    return asyncio.run(httpcore_async(url, context))
+
+
+def with_httpcore_on_trio(url: str, context: Any) -> bytes:
+    trio = pytest.importorskip("trio")
+    found: bytes = trio.run(httpcore_async, url, context)
+    return found
+
+
+def with_tornado(url: str, context: Any) -> bytes:
+    client_class: Any = pytest.importorskip("tornado.simple_httpclient").SimpleAsyncHTTPClient
+
+    async def main() -> bytes:
+        client = client_class(force_instance=True)
+        try:
+            answer = await client.fetch(
+                url,
+                method="POST",
+                body=BODY,
+                headers={"Content-Type": "application/octet-stream"},
+                ssl_options=context,
+                connect_timeout=20,
+                request_timeout=20,
+            )
+        finally:
+            client.close()
+        found: bytes = answer.body
+        return found
+
+    return asyncio.run(main())
+
+
 CLIENTS: dict[str, Callable[[str, Any], bytes]] = {
     "urllib": with_urllib,
     "requests": with_requests,
@@ -117,6 +168,10 @@ CLIENTS: dict[str, Callable[[str, Any], bytes]] = {
     "httpx on trio": with_httpx_on_trio,
     "aiohttp": with_aiohttp,
     "aiohttp on uvloop": with_aiohttp_on_uvloop,
+    "httpcore": with_httpcore,
+    "httpcore on asyncio": with_httpcore_on_asyncio,
+    "httpcore on trio": with_httpcore_on_trio,
+    "tornado": with_tornado,
 }
 
 
@@ -223,6 +278,43 @@ def aiohttp_server(context: Any) -> Iterator[int]:
         yield port
 
 
+@contextlib.contextmanager
+def tornado_server(context: Any) -> Iterator[int]:
+    web: Any = pytest.importorskip("tornado.web")
+    handler: Any = web.RequestHandler
+    websocket: Any = pytest.importorskip("tornado.websocket").WebSocketHandler
+
+    class Echo(handler):  # type: ignore[misc]
+        def post(self) -> None:
+            self.finish(self.request.body)
+
+        def get(self) -> None:
+            self.finish(b"hello")
+
+    class Chat(websocket):  # type: ignore[misc]
+        def on_message(self, message: Any) -> Any:
+            return self.write_message(message, binary=True)
+
+    async def start(stop: asyncio.Event) -> int:
+        server_class: Any = pytest.importorskip("tornado.httpserver").HTTPServer
+        bind: Any = pytest.importorskip("tornado.netutil").bind_sockets
+        server = server_class(web.Application([("/", Echo), ("/chat", Chat)]), ssl_options=context)
+        sockets = bind(0, LOOPBACK)
+        server.add_sockets(sockets)
+
+        async def end() -> None:
+            await stop.wait()
+            server.stop()
+            await server.close_all_connections()
+
+        start.end = asyncio.ensure_future(end())  # type: ignore[attr-defined]
+        port: int = sockets[0].getsockname()[1]
+        return port
+
+    with on_asyncio(start) as port:
+        yield port
+
+
 # -- tests ---------------------------------------------------------------------------------------------
 
 
@@ -260,8 +352,50 @@ def test_a_websocket_of_aiohttp(sides: Sides) -> None:
         asyncio.run(main(port))
 
 
+@pytest.mark.parametrize("name", ["requests", "httpcore on trio", "tornado"])
+def test_a_client_against_tornado(name: str, sides: Sides) -> None:
+    with tornado_server(sides.server()) as port:
+        assert CLIENTS[name](f"https://localhost:{port}/", sides.client()) == BODY
+
+
+def test_a_websocket_of_tornado(sides: Sides) -> None:
+    connect: Any = pytest.importorskip("tornado.websocket").websocket_connect
+    request: Any = pytest.importorskip("tornado.httpclient").HTTPRequest
+
+    async def main(port: int) -> None:
+        chat = await connect(request(f"wss://localhost:{port}/chat", ssl_options=sides.client()))
+        for size in (1, 1000, 200_000):
+            await chat.write_message(BODY[:size], binary=True)
+            assert await chat.read_message() == BODY[:size]
+        chat.close()
+
+    with tornado_server(sides.server()) as port:
+        asyncio.run(main(port))
+
+
 @pytest.mark.parametrize("how", ["sync", "asyncio", "trio"])
-def test_http_2_of_httpx_against_hypercorn(how: str, sides: Sides) -> None:
+def test_http_2_of_httpcore_against_hypercorn(how: str, sides: Sides) -> None:
+    httpcore = pytest.importorskip("httpcore")
+    pytest.importorskip("h2")
+
+    async def go(url: str) -> Any:
+        async with httpcore.AsyncConnectionPool(ssl_context=sides.client(), http2=True) as pool:
+            return await pool.request("POST", url, content=BODY)
+
+    with hypercorn_server(sides.server()) as port:
+        url = f"https://localhost:{port}/"
+        if how == "sync":
+            with httpcore.ConnectionPool(ssl_context=sides.client(), http2=True) as pool:
+                answer = pool.request("POST", url, content=BODY)
+        elif how == "asyncio":
+            answer = asyncio.run(go(url))
+        else:
+            answer = pytest.importorskip("trio").run(go, url)
+        assert (answer.content, answer.extensions["http_version"]) == (BODY, b"HTTP/2")
+
+
+@pytest.mark.parametrize("how", ["sync", "asyncio", "trio"])
+def test_http_2_of_httpx_of_httpx_against_hypercorn(how: str, sides: Sides) -> None:
     httpx = pytest.importorskip("httpx")
     pytest.importorskip("h2")
 
@@ -316,6 +450,19 @@ def test_client_certificates_of_urllib3(version: Any, sides: Sides) -> None:
         ) as pool,
     ):
         assert pool.request("GET", f"https://localhost:{port}/").headers["X-Client"] == "client"
+
+
+def test_truststore_of_urllib3(sides: Sides) -> None:
+    truststore = pytest.importorskip("truststore")
+    urllib3 = pytest.importorskip("urllib3")
+    with (
+        http_server(sides.server()) as port,
+        ours.installed() if sides.kinds[0] == "pellucid" else contextlib.nullcontext(),
+    ):
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(sides.contexts.ca)
+        with urllib3.PoolManager(ssl_context=context, retries=False, timeout=20) as pool:
+            assert pool.request("POST", f"https://localhost:{port}/", body=BODY).data == BODY
 
 
 def test_requests_over_pellucid_by_install_alone(sides: Sides) -> None:

