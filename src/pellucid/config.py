@@ -149,6 +149,9 @@ class Policy:
     legacy: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        for name in ("versions", "cipher_suites", "groups", "signature_schemes"):
+            # Plain numbers: to compare with members of an enumeration, and to look up by them, takes longer.
+            object.__setattr__(self, name, tuple(map(int, getattr(self, name))))
         if not self.versions or not set(self.versions) <= {TLS_1_2, TLS_1_3}:
             raise UsageError(Reason.BAD_CONFIG, "versions are TLS 1.3 (0x0304) and TLS 1.2 (0x0303)")
         unknown = [g for g in (*self.groups, *(self.key_shares or ())) if g not in GROUPS]

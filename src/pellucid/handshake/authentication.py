@@ -106,7 +106,9 @@ def send_certificate(
     if identity is None:
         h.send(Certificate(context, ()))
         return
-    algorithm = next((a for a in h.policy.certificate_compression if a in compression), 0)
+    algorithm = 0
+    if compression:
+        algorithm = next((a for a in h.policy.certificate_compression if a in compression), 0)
     # A context is fresh each time, so only messages without one are worth keeping.
     key = (raw_key, staple, scts, algorithm)
     encoded = None if context else identity.cache.get(key)
@@ -169,7 +171,7 @@ def offered_compression(body: bytes | None) -> Sequence[int]:
     """The peer's compress_certificate (RFC 8879 section 3), each algorithm once; none without it."""
     if body is None:
         return ()
-    found = ext.CertificateCompressionAlgorithms.decode(body).algorithms
+    found = ext.CertificateCompressionAlgorithms.recall(body).algorithms
     if len(set(found)) != len(found):
         refuse(Reason.ERROR_PARSING_EXTENSION, "compress_certificate names an algorithm twice")
     return found

@@ -23,6 +23,9 @@ RAW_PUBLIC_KEY = 2
 
 def choose_types(h: Handshake, config: ServerConfig, offered: ExtensionMap, found: ExtensionMap) -> None:
     """Server: the first of ours that the client knows too; it goes into `found` (section 4.2)."""
+    named = X.server_certificate_type in offered or X.client_certificate_type in offered
+    if not named and (config.client_auth == "none" or X509 in config.client_certificate_types):
+        return
     types = config.server_certificate_types
     shown = {X509 if one.chain else RAW_PUBLIC_KEY for one in config.identities}
     rows = [
@@ -51,6 +54,8 @@ def choose_types(h: Handshake, config: ServerConfig, offered: ExtensionMap, foun
 
 def read_types(h: Handshake, config: ClientConfig, found: ExtensionMap) -> None:
     """Client: what the server chose."""
+    if X.server_certificate_type not in found and X.client_certificate_type not in found:
+        return
     for kind, ours, fact in (
         (X.server_certificate_type, config.server_certificate_types, "server_certificate_type"),
         (X.client_certificate_type, config.client_certificate_types, "client_certificate_type"),

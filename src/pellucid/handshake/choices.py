@@ -14,10 +14,12 @@ from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import CipherSuite
 from pellucid.wire.messages import ClientHello
 
-_CHACHA = (
-    CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
-    CipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    CipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+_CHACHA = frozenset(
+    (
+        CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
+        CipherSuite.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        CipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    )
 )
 
 
@@ -39,13 +41,13 @@ def ranked_suites(h: Handshake, config: ServerConfig, hello: ClientHello, *, tls
     Our order decides, except that a client which puts ChaCha20-Poly1305 first has no AES hardware:
     then it is first here too.
     """
-    offered = hello.cipher_suites
-    shared = [suite for code, suite in h.policy.suites.items() if code in offered and suite.tls13 is tls13]
+    offered, ours = hello.cipher_suites, h.policy.suites
+    shared = [suite for code, suite in ours.items() if code in offered and suite.tls13 is tls13]
     if config.cipher_preference == "client":
         shared.sort(key=lambda suite: offered.index(suite.code))
     else:
         for code in offered:
-            if code in h.policy.suites:
+            if code in ours:
                 if code in _CHACHA:
                     shared.sort(key=lambda suite: suite.code not in _CHACHA)
                 break
@@ -62,7 +64,7 @@ def choose_alpn(h: Handshake, config: ServerConfig, hello: ClientHello) -> str |
         if config.require_alpn:
             refuse(Reason.NO_APPLICATION_PROTOCOL, "the client offers none")
         return None
-    names = ext.ProtocolNames.decode(body).protocol_name_list
+    names = ext.ProtocolNames.recall(body).protocol_name_list
     h.facts["offered_alpn"] = tuple(name.decode("latin-1") for name in names)
     if not config.alpn:
         return None

@@ -89,7 +89,7 @@ def check_version(h: Handshake, hello: ServerHello) -> int:
     selected = hello.extensions.get(X.supported_versions)
     versions = h.policy.versions
     if selected is not None:
-        version = ext.SelectedVersion.decode(selected).selected_version
+        version = ext.SelectedVersion.recall(selected).selected_version
         if hello.legacy_version != TLS_1_2:
             refuse(Reason.BAD_LEGACY_VERSION, f"0x{hello.legacy_version:04x}")
         if version != TLS_1_3 or TLS_1_3 not in versions:
@@ -242,10 +242,10 @@ def add_grease(config: ClientConfig, found: ExtensionMap) -> None:
     share = ext.KeyShareClientHello.decode(found[X.key_share]).client_shares if X.key_share in found else ()
     first = share[0].group if share else grease(config)
     if listed is not None:
-        groups = ext.SupportedGroups.decode(listed).named_group_list
+        groups = ext.SupportedGroups.recall(listed).named_group_list
         found[X.supported_groups] = ext.SupportedGroups((first, *groups)).encode()
     if X.supported_versions in found:
-        versions = ext.SupportedVersions.decode(found[X.supported_versions]).versions
+        versions = ext.SupportedVersions.recall(found[X.supported_versions]).versions
         found[X.supported_versions] = ext.SupportedVersions((grease(config), *versions)).encode()
     front, back = grease(config), grease(config)
     if front == back:

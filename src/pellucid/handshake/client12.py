@@ -136,17 +136,17 @@ def read_extensions(h: Handshake, config: ClientConfig, offer: Offer, hello: Ser
         X.session_ticket,
     ):
         if kind in found:
-            ext.Empty.decode(found[kind])
+            ext.Empty.recall(found[kind])
     info = found.get(X.renegotiation_info)
     if info is None and policy.require_secure_renegotiation:
         refuse(Reason.INSECURE_RENEGOTIATION)
-    if info is not None and ext.RenegotiationInfo.decode(info).renegotiated_connection:
+    if info is not None and ext.RenegotiationInfo.recall(info).renegotiated_connection:
         refuse(Reason.RENEGOTIATION_MISMATCH)
     extended = X.extended_master_secret in found
     if not extended and policy.require_extended_master_secret and not h.facts.get("resumed"):
         refuse(Reason.EMS_REQUIRED)
     if X.ec_point_formats in found:
-        formats = ext.ECPointFormats.decode(found[X.ec_point_formats]).ec_point_format_list
+        formats = ext.ECPointFormats.recall(found[X.ec_point_formats]).ec_point_format_list
         if 0 not in formats:
             refuse(Reason.BAD_EC_POINT_FORMAT)
     read_alpn(h, config, found.get(X.application_layer_protocol_negotiation))

@@ -75,7 +75,9 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     psk = selected_psk(h, offer, hello, suite)
     if psk is None and config.require_psk:
         refuse(Reason.MISSING_EXTENSION, "pre_shared_key: the server takes none of our keys")
-    h.facts.update(version=0x0304, cipher_suite=suite.code, resumed=isinstance(psk, Session))
+    facts = h.facts
+    facts["version"], facts["cipher_suite"] = 0x0304, suite.code
+    facts["resumed"] = psk is not None and type(psk) is not PreSharedKey
     schedule = KeySchedule(suite.hash, Secret(psk.secret) if psk else None, h.note)
     schedule.enter_handshake(shared_secret(h, offer, hello, psk))
 
@@ -248,9 +250,9 @@ def read_encrypted_extensions(
     found = message.extensions
     ext.check_answers(found, ext.EE, offer.hello.extensions)
     if X.server_name in found:
-        ext.Empty.decode(found[X.server_name])
+        ext.Empty.recall(found[X.server_name])
     if X.supported_groups in found:
-        ext.SupportedGroups.decode(found[X.supported_groups])
+        ext.SupportedGroups.recall(found[X.supported_groups])
     read_alpn(h, config, found.get(X.application_layer_protocol_negotiation))
     limit = found.get(X.record_size_limit)
     if limit is not None:
@@ -265,7 +267,7 @@ def read_encrypted_extensions(
         ext.TicketRequestHint.decode(found[X.ticket_request])
     if X.early_data not in found:
         return False
-    ext.Empty.decode(found[X.early_data])
+    ext.Empty.recall(found[X.early_data])
     early = offer.early
     if early is None or psk is not early or offer.retried:
         refuse(Reason.BAD_EARLY_DATA_ANSWER, "none was sent under this key")
@@ -281,7 +283,7 @@ def read_alpn(h: Handshake, config: ClientConfig, body: bytes | None) -> None:
     """RFC 7301 section 3.1: exactly one protocol, and one of ours."""
     if body is None:
         return
-    names = ext.ProtocolNames.decode(body).protocol_name_list
+    names = ext.ProtocolNames.recall(body).protocol_name_list
     if len(names) != 1 or names[0] not in config.alpn_names:
         refuse(Reason.BAD_ALPN, b", ".join(names).decode("latin-1"))
     h.facts["alpn"] = names[0].decode("latin-1")
@@ -305,7 +307,7 @@ def server_authentication(h: Handshake, config: ClientConfig, offer: Offer) -> A
     compression = h.policy.certificate_compression
     request = None
     message = yield EXPECT_ANY_CERTIFICATE_OR_REQUEST if compression else EXPECT_CERTIFICATE_OR_REQUEST
-    if isinstance(message, CertificateRequest):
+    if type(message) is CertificateRequest:
         request = message
         check_certificate_request(request, b"")
         h.facts["client_certificate_requested"] = True
@@ -355,14 +357,14 @@ def check_certificate_request(request: CertificateRequest, context: bytes) -> No
 def client_authentication(h: Handshake, config: ClientConfig, request: CertificateRequest) -> Steps:
     """Certificate, and CertificateVerify if there is something to prove (RFC 8446 section 4.4.2.3)."""
     found = request.extensions
-    schemes = ext.SignatureSchemes.decode(found[X.signature_algorithms]).supported_signature_algorithms
+    schemes = ext.SignatureSchemes.recall(found[X.signature_algorithms]).supported_signature_algorithms
     listed = found.get(X.certificate_authorities)
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
     compression = offered_compression(found.get(X.compress_certificate))
     raw_key = client_shows_raw_key(h)
     listed = found.get(X.signature_algorithms_cert)
     in_chains = (
-        schemes if listed is None else ext.SignatureSchemes.decode(listed).supported_signature_algorithms
+        schemes if listed is None else ext.SignatureSchemes.recall(listed).supported_signature_algorithms
     )
     question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if raw_key else 0)
     identity: Identity | None = yield from h.ask(

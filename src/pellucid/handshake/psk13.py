@@ -68,8 +68,8 @@ class KnownKeys:
 
     __slots__ = ("_config", "_opened", "external")
 
-    def __init__(self, config: ServerConfig, external: tuple[PreSharedKey, ...]) -> None:
-        self.external = external
+    def __init__(self, config: ServerConfig) -> None:
+        self.external = config.psks
         self._config = config
         self._opened: dict[bytes, Session | None] = {}
 
@@ -89,16 +89,12 @@ class KnownKeys:
             return None
 
 
-def known_keys(h: Handshake, config: ServerConfig, hello: ClientHello) -> Generator[Request, Any, KnownKeys]:
-    """The configuration's keys, and the one that the application finds for this client, if it is asked."""
-    external = config.psks
-    body = hello.extensions.get(X.pre_shared_key)
-    if body is not None and FindPsk in config.ask:
-        identities = tuple(one.identity for one in ext.OfferedPsks.decode(body).identities)
-        found: PreSharedKey | None = yield FindPsk(identities)
-        if found is not None:
-            external = (*external, found)
-    return KnownKeys(config, external)
+def find_external_key(keys: KnownKeys, hello: ClientHello) -> Generator[Request, Any, None]:
+    """Ask the application for a key of this client's; it joins those of the configuration."""
+    offered = ext.OfferedPsks.decode(hello.extensions[X.pre_shared_key])
+    found: PreSharedKey | None = yield FindPsk(tuple(one.identity for one in offered.identities))
+    if found is not None:
+        keys.external = (*keys.external, found)
 
 
 def choose_psk(
@@ -108,7 +104,7 @@ def choose_psk(
     body = hello.extensions.get(X.pre_shared_key)
     modes_body = hello.extensions.get(X.psk_key_exchange_modes)
     if modes_body is not None:
-        modes = ext.PskKeyExchangeModes.decode(modes_body).ke_modes
+        modes = ext.PskKeyExchangeModes.recall(modes_body).ke_modes
     elif body is not None:
         refuse(Reason.MISSING_PSK_MODES)
     if body is None:

@@ -21,6 +21,7 @@ from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import CipherSuite, HandshakeType, ProtocolVersion
 from pellucid.wire.messages import ClientHello
 
+_FALLBACK_SCSV = int(CipherSuite.TLS_FALLBACK_SCSV)
 EXPECT_CLIENT_HELLO: Expect = {HandshakeType.client_hello: ClientHello}
 
 
@@ -64,11 +65,11 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
     if hello.legacy_version <= 0x0300:
         refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client asks for 0x{hello.legacy_version:04x}")
     if listed is not None:
-        offered = ext.SupportedVersions.decode(listed).versions
+        offered = ext.SupportedVersions.recall(listed).versions
     else:  # RFC 8446 appendix D.2: the field says the highest version
         offered = (TLS_1_2,) if hello.legacy_version >= TLS_1_2 else (hello.legacy_version,)
     version = max([each for each in ours if each in offered], default=None)
-    if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
+    if _FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
         refuse(Reason.INAPPROPRIATE_FALLBACK)
     if version is None:
         names = ", ".join(ProtocolVersion.name_of(code) for code in offered)

@@ -113,12 +113,12 @@ def check_client_hello(h: Handshake, hello: ClientHello) -> bool:
         if body and kind in ext.EMPTY_IN_CLIENT_HELLO:
             refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
     info = found.get(X.renegotiation_info)
-    if info is not None and ext.RenegotiationInfo.decode(info).renegotiated_connection:
+    if info is not None and ext.RenegotiationInfo.recall(info).renegotiated_connection:
         refuse(Reason.RENEGOTIATION_MISMATCH)
     signalled = info is not None or CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV in hello.cipher_suites
     h.facts["secure_renegotiation"] = signalled
     if X.ec_point_formats in found:
-        formats = ext.ECPointFormats.decode(found[X.ec_point_formats]).ec_point_format_list
+        formats = ext.ECPointFormats.recall(found[X.ec_point_formats]).ec_point_format_list
         if 0 not in formats:
             refuse(Reason.BAD_EC_POINT_FORMAT)
     extended = X.extended_master_secret in found
@@ -299,12 +299,12 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     found = hello.extensions
     ranked = ranked_suites(h, config, hello, tls13=False)
     if X.supported_groups in found:
-        groups = ext.SupportedGroups.decode(found[X.supported_groups]).named_group_list
+        groups = ext.SupportedGroups.recall(found[X.supported_groups]).named_group_list
     else:  # RFC 8422 4: no extension, no restriction
         groups = (NamedGroup.secp256r1,)
     schemes: tuple[int, ...] = DEFAULT_SCHEMES_12
     if X.signature_algorithms in found:
-        schemes = ext.SignatureSchemes.decode(found[X.signature_algorithms]).supported_signature_algorithms
+        schemes = ext.SignatureSchemes.recall(found[X.signature_algorithms]).supported_signature_algorithms
     h.facts["peer_signature_schemes"] = schemes
     group = next((one for one in h.policy.groups12 if one in groups), None)
     listed = found.get(X.certificate_authorities)

@@ -6,6 +6,7 @@ RFC 8446 sections 4.1.3, 4.1.4, 4.2.2, 4.2.8 to 4.2.11, 4.3, 4.4, 4.6.1, 7.1 and
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ServerConfig
@@ -37,9 +38,9 @@ from pellucid.handshake.psk13 import (
     Resumed,
     choose_psk,
     early_data_refusal,
+    find_external_key,
     find_psk,
     issue_tickets,
-    known_keys,
 )
 from pellucid.limits import MAX_IDENTITIES_TRIED, MAX_PLAINTEXT, MAX_SKIPPED_EARLY_DATA
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
@@ -79,7 +80,9 @@ EXPECT_FINISHED: Expect = {HandshakeType.finished: Finished}
 def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     """ClientHello is here, and TLS 1.3 is chosen."""
     check_client_hello(hello)
-    keys = yield from known_keys(h, config, hello)
+    keys = KnownKeys(config)
+    if X.pre_shared_key in hello.extensions and FindPsk in config.ask:
+        yield from find_external_key(keys, hello)
     suite = choose_suite(h, config, hello, keys)
     retried = restore_retry(h, config, hello, suite)
     group, client_share = choose_group(h, hello)
@@ -94,7 +97,9 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
             refuse(Reason.NO_SHARED_GROUP, f"the client offers {client_groups(hello)}")
     else:
         group, client_share = None, None
-    h.facts.update(version=0x0304, cipher_suite=suite.code, group=group, retried=retried)
+    facts = h.facts
+    facts["version"], facts["cipher_suite"], facts["group"] = 0x0304, suite.code, group
+    facts["retried"] = retried
     refusal = early_data_refusal(h, config, hello, psk, suite, retried=retried)
     early = refusal is None
     h.transcript.add(hello.raw)
@@ -165,10 +170,10 @@ def check_client_hello(hello: ClientHello) -> None:
                 refuse(Reason.MISSING_EXTENSION, X.name_of(needed))
     if (X.key_share in found) != (X.supported_groups in found):
         refuse(Reason.MISSING_KEY_SHARE if X.supported_groups in found else Reason.MISSING_EXTENSION)
-    for kind in found:
-        if kind in ext.NEVER_IN_CLIENT_HELLO:
-            refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a ClientHello")
-        if kind in ext.EMPTY_IN_CLIENT_HELLO and found[kind]:
+    for kind in ext.NEVER_IN_CLIENT_HELLO & found.keys():
+        refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a ClientHello")
+    for kind in ext.EMPTY_IN_CLIENT_HELLO & found.keys():
+        if found[kind]:
             refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
 
 
@@ -193,7 +198,7 @@ def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello, keys: K
 
 def client_groups(hello: ClientHello) -> str:
     """The client's groups, for people."""
-    groups = ext.SupportedGroups.decode(hello.extensions[X.supported_groups]).named_group_list
+    groups = ext.SupportedGroups.recall(hello.extensions[X.supported_groups]).named_group_list
     return ", ".join(NamedGroup.name_of(group) for group in groups)
 
 
@@ -205,19 +210,22 @@ def choose_group(h: Handshake, hello: ClientHello) -> tuple[int | None, bytes | 
     """
     if X.supported_groups not in hello.extensions:
         return None, None
-    offered = ext.SupportedGroups.decode(hello.extensions[X.supported_groups]).named_group_list
+    offered = ext.SupportedGroups.recall(hello.extensions[X.supported_groups]).named_group_list
     entries = ext.KeyShareClientHello.decode(hello.extensions[X.key_share]).client_shares
     shares = {entry.group: entry.key_exchange for entry in entries}
     if len(shares) != len(entries):
         refuse(Reason.DUPLICATE_KEY_SHARE)
-    if not shares.keys() <= set(offered):
-        refuse(Reason.UNOFFERED_KEY_SHARE_GROUP)
+    for group in shares:
+        if group not in offered:
+            refuse(Reason.UNOFFERED_KEY_SHARE_GROUP)
     shared = [group for group in h.policy.groups if group in offered]
     if not shared:
         return None, None
-    at_hand = [group for group in shared if group in shares]
-    first = shared[0]
-    group = first if not at_hand or (GROUPS[first].pq and not GROUPS[at_hand[0]].pq) else at_hand[0]
+    group = shared[0]
+    if group not in shares:
+        at_hand = next((one for one in shared if one in shares), group)
+        if not GROUPS[group].pq or GROUPS[at_hand].pq:
+            group = at_hand
     h.decide(
         "group", group, "our first that the client knows, with a share at hand", offered, h.policy.groups
     )
@@ -366,7 +374,7 @@ def send_server_hello(
     """RFC 8446 section 4.1.3."""
     extensions: ExtensionMap = {X.supported_versions: b"\x03\x04"}
     if share is not None:
-        extensions[X.key_share] = ext.KeyShareServerHello(share).encode()
+        extensions[X.key_share] = share.encode()  # KeyShareServerHello is this entry alone
     if psk is not None:
         extensions[X.pre_shared_key] = ext.SelectedPsk(psk.index).encode()
     random = h.config.random(32)
@@ -407,7 +415,13 @@ def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientH
         ).encode()
     if early:
         found[X.early_data] = b""
-    h.send(EncryptedExtensions(found))
+    h.send_raw(encrypted_extensions(tuple(found.items())))
+
+
+@lru_cache(maxsize=64)  # most connections of a server are given the same answers
+def encrypted_extensions(found: tuple[tuple[int, bytes], ...]) -> bytes:
+    """EncryptedExtensions (RFC 8446 section 4.3.1), encoded."""
+    return EncryptedExtensions(dict(found)).to_handshake()
 
 
 def accept_fragment_length(h: Handshake, body: bytes) -> bytes:
@@ -424,7 +438,7 @@ def wanted_tickets(config: ServerConfig, hello: ClientHello, *, resumed: bool) -
     body = hello.extensions.get(X.ticket_request)
     if body is None:
         return min(config.tickets, 1) if resumed else config.tickets
-    request = ext.TicketRequest.decode(body)
+    request = ext.TicketRequest.recall(body)
     return min(request.resumption_count if resumed else request.new_session_count, config.tickets)
 
 
@@ -434,7 +448,7 @@ def wanted_tickets(config: ServerConfig, hello: ClientHello, *, resumed: bool) -
 def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     """[CertificateRequest] Certificate CertificateVerify. Returns whether we asked the client for one."""
     offered = hello.extensions
-    schemes = ext.SignatureSchemes.decode(offered[X.signature_algorithms]).supported_signature_algorithms
+    schemes = ext.SignatureSchemes.recall(offered[X.signature_algorithms]).supported_signature_algorithms
     h.facts["peer_signature_schemes"] = schemes
     listed = offered.get(X.certificate_authorities)
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
@@ -495,7 +509,7 @@ def server_identity(
             able.sort(key=lambda one: (-one.match_rank(h.name), not issued_by(one.chain, authorities)))
         listed = hello.extensions.get(X.signature_algorithms_cert)
         if listed is not None:
-            schemes = ext.SignatureSchemes.decode(listed).supported_signature_algorithms
+            schemes = ext.SignatureSchemes.recall(listed).supported_signature_algorithms
         best = next((one for one in able if verifiable(one, schemes)), None)
         if best is not None:
             return best
@@ -618,8 +632,8 @@ def finish(
         conn._pha = h
     conn._completed()
     if not tickets_sent and config.tickets and X.psk_key_exchange_modes in hello.extensions:
-        modes = ext.PskKeyExchangeModes.decode(hello.extensions[X.psk_key_exchange_modes]).ke_modes
-        if any(mode in h.policy.psk_modes for mode in modes):
+        modes = ext.PskKeyExchangeModes.recall(hello.extensions[X.psk_key_exchange_modes]).ke_modes
+        if any(map(modes.__contains__, h.policy.psk_modes)):
             resumption = schedule.derive("resumption_master_secret", b"res master", h.transcript.digest())
             count = wanted_tickets(config, hello, resumed=psk is not None)
             issue_tickets(h, config, resumption, psk, count)

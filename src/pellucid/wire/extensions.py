@@ -409,9 +409,9 @@ BODY: dict[tuple[int, str], type[Struct]] = {
 
 
 #: Known extensions that may not stand in a ClientHello, and those that are empty there.
-NEVER_IN_CLIENT_HELLO = frozenset(kind for kind, messages in ALLOWED_IN.items() if CH not in messages)
+NEVER_IN_CLIENT_HELLO = frozenset(int(kind) for kind, messages in ALLOWED_IN.items() if CH not in messages)
 EMPTY_IN_CLIENT_HELLO = frozenset(
-    kind for (kind, place), body in BODY.items() if place == CH and body is Empty
+    int(kind) for (kind, place), body in BODY.items() if place == CH and body is Empty
 )
 
 

@@ -11,6 +11,7 @@ From that one declaration come
   * `decode` and `encode`: compiled, when the class is made, into straight-line Python functions,
     because a handshake decodes a dozen messages and every microsecond of an interpreter shows;
   * `annotate`: the same bytes as a tree of named fields with their offsets, for whoever looks;
+  * `recall`: `decode` for what peers say again and again, such as the groups that they know;
   * `fields`: the declaration itself, from which the tests derive their fuzzers.
 
 Rules that hold for every structure: a vector's content is read from its own bounded slice to its
@@ -25,6 +26,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _dataclass_field
+from functools import lru_cache
 from itertools import count
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -34,6 +36,8 @@ from pellucid.wire.codepoints import CodePoint, ExtensionType
 ExtensionMap = dict[int, bytes]
 
 _TWO_NUMBERS = struct.Struct(">HH").pack
+_RECALLED = 64  # structures of a class that `recall` keeps
+_WORTH_KEEPING = 256  # bytes: what is longer is not kept
 
 #: The extensions of a hello that has no extension block at all (TLS 1.2 allows it).
 ABSENT: ExtensionMap = {}
@@ -526,7 +530,17 @@ def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
     exec("\n".join(source), env)
     cls.__init__ = env["__init__"]
     cls.decode = staticmethod(env["decode"])
+    cls.recall = staticmethod(_recalling(env["decode"]))
     cls.encode = env["encode"]
+
+
+def _recalling(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    kept = lru_cache(_RECALLED)(decode)
+
+    def recall(data: bytes) -> Any:
+        return kept(data) if len(data) <= _WORTH_KEEPING else decode(data)
+
+    return recall
 
 
 def _excess(name: str, count: int) -> None:
@@ -559,6 +573,14 @@ class Struct(metaclass=_StructMeta):
     @classmethod
     def decode(cls, data: bytes, pos: int = 0) -> Self:
         """Read exactly `data`, from `pos` to its end; raises DecodeError if it does not fit. (Compiled.)"""
+        raise NotImplementedError
+
+    @classmethod
+    def recall(cls, data: bytes) -> Self:
+        """`decode`, from memory if these very bytes were read lately. Do not change what it gives.
+
+        What a structure holds depends on its bytes alone; bytes that are refused are refused again.
+        """
         raise NotImplementedError
 
     @classmethod
