@@ -123,7 +123,8 @@ def test_each_flight_cut_at_every_byte(version: str) -> None:
                 sender, receiver = sides[turn % 2]
                 receiver.receive_data(sender.data_to_send())
             sender, receiver = sides[number % 2]
-            receiver.receive_data(sender.data_to_send()[:at])
+            own = sender.data_to_send()  # an ECDSA signature more or less: not always as long
+            receiver.receive_data(own[: min(at, len(own) - 1)])
             with pytest.raises(ConnectionEnded) as ended:
                 receiver.receive_eof()
             assert ended.value.reason is Reason.EOF_IN_HANDSHAKE
