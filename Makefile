@@ -48,7 +48,7 @@ cpython-tests: venv-dev ## CPython's own tests of ssl over pellucid, in every in
 
 ecosystem: venv-dev ## requests, httpx, uvicorn and others over pellucid; writes docs/ecosystem.md
 	@$(BIN)/python -m pytest -q tests/ecosystem --junitxml=build/ecosystem.xml
-	@$(BIN)/python tests/ecosystem/table.py build/ecosystem.xml docs/ecosystem.md
+	@PYTHONPATH=tests $(BIN)/python -m ecosystem.table build/ecosystem.xml docs/ecosystem.md
 
 clean: ## remove .venv and every cache
 	@rm -rf .venv .venv-3.* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -89,7 +90,12 @@ class World:
 
 @contextlib.contextmanager
 def service(
-    command: Callable[[Sequence[int]], Sequence[str | Path | int]], ports: int = 1, tries: int = 5
+    command: Callable[[Sequence[int]], Sequence[str | Path | int]],
+    ports: int = 1,
+    *,
+    says: str = "",
+    tries: int = 5,
+    seconds: float = SECONDS,
 ) -> Iterator[Sequence[int]]:
     """Run a server that takes only port numbers, until the block ends; the ports, once it listens there.
 
@@ -98,13 +104,16 @@ def service(
     Parameters:
         command: given the ports, the command line.
         ports: how many it wants.
+        says: what it writes to stderr when it is ready.
         tries: how often.
+        seconds: how long it may take to listen.
     """
     while True:
         numbers = [free_port() for _ in range(ports)]
         child = Running(command(numbers))
         try:
-            wait_for(child, lambda: all(map(listening, numbers)), f"listeners on {numbers}", SECONDS)  # noqa: B023
+            wait_for(child, lambda: all(map(listening, numbers)), f"listeners on {numbers}", seconds)  # noqa: B023
+            wait_for(child, lambda: says in child.stderr, says, seconds)  # noqa: B023
             break
         except PeerFailed:
             tries -= 1
@@ -123,8 +132,6 @@ def folder_for(user: str) -> Iterator[Path]:
     """A folder that another user may write to: pytest's own are for nobody else."""
     with tempfile.TemporaryDirectory(prefix="pellucid-") as name:
         if os.getuid() == 0:
-            import shutil
-
             shutil.chown(name, user)
         yield Path(name)
 

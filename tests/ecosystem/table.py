@@ -1,21 +1,50 @@
 """The table of docs/ecosystem.md: `make ecosystem` runs the conversations and writes what came of them.
 
-python tests/ecosystem/table.py results.xml docs/ecosystem.md
+PYTHONPATH=tests python -m ecosystem.table results.xml docs/ecosystem.md
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
+import textwrap
 import xml.etree.ElementTree as ET  # the file is pytest's own
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from interop.bench import INSTALLED
+
 PAIRS = ("pellucid to openssl", "openssl to pellucid", "pellucid to pellucid")
-PACKAGES = (
-    *("requests", "urllib3", "httpx", "httpcore", "h2", "aiohttp", "websockets", "uvicorn", "hypercorn"),
-    *("uvloop", "trio", "anyio", "aiosmtpd", "aiosmtplib"),
+SECTIONS = {
+    "test_http": (
+        "HTTP",
+        "Both sides in one process, each given its context as the library's documentation says.",
+    ),
+    "test_programs": (
+        "Whole programs",
+        "They are started as their users start them, and not told: `install()` is called by a"
+        "\n`sitecustomize.py`. That pellucid spoke, or did not, is seen by the traces that they leave.",
+    ),
+    "test_others": ("WebSockets, mail, FTP", "As above, in one process."),
+    "test_services": (
+        "Services",
+        "Real services. To openssl: by the TLS that the service has of its own, which is Erlang's for"
+        "\nRabbitMQ and GnuTLS for slapd. To pellucid: the same service behind a front of pellucid's."
+        "\nKafka is only a handshake: a broker of the test's own, which says what it knows and which topics"
+        "\nit has. psycopg is not here: libpq, in C, does its TLS, and asks no `ssl` of Python's.",
+    ),
+}
+SPELLED = (
+    *(("http 2", "HTTP/2"), ("python 3 14", "Python 3.14"), ("kafka python", "kafka-python"), ("tls", "TLS")),
+    *(("http server", "http.server"), ("paho mqtt", "paho-mqtt"), ("starttls", "STARTTLS")),
 )
+PACKAGES = (
+    *("requests", "urllib3", "httpx", "httpcore", "h2", "aiohttp", "tornado", "websockets", "uvicorn"),
+    *("hypercorn", "gunicorn", "flask", "werkzeug", "uvloop", "trio", "anyio", "truststore", "pip"),
+    *("aiosmtpd", "aiosmtplib", "redis", "asyncpg", "paho-mqtt", "pika", "ldap3", "kafka-python"),
+)
+DEBIAN = ("redis-server", "postgresql-[0-9]*", "mosquitto", "slapd", "rabbitmq-server", "openssl")
 
 
 def outcome(case: ET.Element) -> str:
@@ -26,16 +55,20 @@ def outcome(case: ET.Element) -> str:
     return "ok"
 
 
-def rows(xml: Path) -> dict[str, dict[str, str]]:
-    """Conversation, then pair, then outcome."""
-    found: dict[str, dict[str, str]] = {}
+def rows(xml: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """Module, then conversation, then pair, then outcome."""
+    found: dict[str, dict[str, dict[str, str]]] = {module: {} for module in SECTIONS}
     for case in ET.parse(xml).iter("testcase"):
+        module = case.attrib["classname"].rpartition(".")[2]
         name, _, parameters = case.attrib["name"].partition("[")
         pair = next((one for one in PAIRS if one in parameters), "")
+        if not pair or module not in found:
+            continue
         rest = parameters.rstrip("]").replace(pair, "").strip("-").replace("-", ", ")
-        title = name.removeprefix("test_").replace("_", " ").capitalize()
-        title = re.sub(r"\b(tls|http|ftp)\b", lambda word: word[0].upper(), title, flags=re.IGNORECASE)
-        found.setdefault(f"{title}: {rest}" if rest else title, {})[pair] = outcome(case)
+        title = name.removeprefix("test_").replace("_", " ")
+        for pattern, words in SPELLED:
+            title = re.sub(rf"\b{pattern}\b", words, title)
+        found[module].setdefault(f"{title}: {rest}" if rest else title, {})[pair] = outcome(case)
     return found
 
 
@@ -47,23 +80,53 @@ def package(name: str) -> str:
         return f"{name} (not installed)"
 
 
+def versions() -> str:
+    """Everything that took part."""
+    apart = sorted((INSTALLED / "niquests").glob("niquests-*.dist-info"))
+    ours = [
+        *map(package, PACKAGES),
+        *(found.name.removesuffix(".dist-info").replace("-", " ") for found in apart),
+    ]
+    words = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\n", *DEBIAN]
+    lines = subprocess.run(words, capture_output=True, text=True, check=False).stdout.splitlines()
+    debian = ", ".join(line for line in lines if re.fullmatch(r"[a-z]+(-server|-\d+)? \S+", line))
+    return f"CPython {sys.version.split()[0]}, {', '.join(ours)}. Debian's {debian}."
+
+
+def section(title: str, text: str, of: dict[str, dict[str, str]]) -> list[str]:
+    """One table."""
+    return [
+        f"## {title}",
+        "",
+        text,
+        "",
+        f"| conversation | {' | '.join(PAIRS)} |",
+        f"|---|{'---|' * len(PAIRS)}",
+        *(
+            f"| {name} | {' | '.join(each.get(pair, '') for pair in PAIRS)} |"
+            for name, each in sorted(of.items())
+        ),
+        "",
+    ]
+
+
 def main(xml: str, page: str) -> None:
     """Write the page."""
     found = rows(Path(xml))
+    outcomes = [end for of in found.values() for each in of.values() for end in each.values()]
     lines = [
         "# The ecosystem over pellucid",
         "",
         "Real clients and servers on loopback: who speaks pellucid to whom. Written by `make ecosystem`;",
         "the conversations are in `tests/ecosystem`.",
         "",
-        f"| conversation | {' | '.join(PAIRS)} |",
-        f"|---|{'---|' * len(PAIRS)}",
-        *(
-            f"| {name} | {' | '.join(of.get(pair, '') for pair in PAIRS)} |"
-            for name, of in sorted(found.items())
-        ),
+        f"**{outcomes.count('ok')} of {len(outcomes)} conversations succeed**; "
+        f"{outcomes.count('skipped')} were skipped, {outcomes.count('**failed**')} failed.",
         "",
-        f"CPython {sys.version.split()[0]}, {', '.join(map(package, PACKAGES))}.",
+        *(line for module, (title, text) in SECTIONS.items() for line in section(title, text, found[module])),
+        "## Versions",
+        "",
+        textwrap.fill(versions(), 110, replace_whitespace=False, break_on_hyphens=False),
         "",
     ]
     Path(page).write_text("\n".join(lines), encoding="utf-8")

@@ -395,7 +395,7 @@ def test_http_2_of_httpcore_against_hypercorn(how: str, sides: Sides) -> None:
 
 
 @pytest.mark.parametrize("how", ["sync", "asyncio", "trio"])
-def test_http_2_of_httpx_of_httpx_against_hypercorn(how: str, sides: Sides) -> None:
+def test_http_2_of_httpx_against_hypercorn(how: str, sides: Sides) -> None:
     httpx = pytest.importorskip("httpx")
     pytest.importorskip("h2")
 
@@ -439,7 +439,9 @@ def test_tls_in_tls_of_httpx(sides: Sides) -> None:
             assert client.post(f"https://localhost:{port}/", content=BODY).content == BODY
 
 
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"]
+)
 def test_client_certificates_of_urllib3(version: Any, sides: Sides) -> None:
     urllib3 = pytest.importorskip("urllib3")
     server = sides.server(verify_mode=ssl.CERT_REQUIRED, maximum_version=version)
@@ -475,7 +477,7 @@ def test_requests_over_pellucid_by_install_alone(sides: Sides) -> None:
             requests.get(url, timeout=20)  # the authority is nobody's
 
 
-def test_the_wrong_name_is_an_error_of_the_librarys_own(sides: Sides) -> None:
+def test_the_wrong_name_is_the_error_that_the_library_has_for_it(sides: Sides) -> None:
     httpx = pytest.importorskip("httpx")
     aiohttp = pytest.importorskip("aiohttp")
     with http_server(sides.server(certificate="other.test")) as port:

@@ -142,7 +142,7 @@ def make_wheel(folder: Path, name: str) -> None:
             wheel.writestr(path, text)
 
 
-def test_pip_installs_from_an_index(sides: Sides, client_world: World, tmp_path: Path) -> None:
+def test_pip_that_installs_from_an_index(sides: Sides, client_world: World, tmp_path: Path) -> None:
     (tmp_path / "index" / "parcel").mkdir(parents=True)
     make_wheel(tmp_path / "index" / "parcel", "parcel")  # a folder's listing is a simple index (PEP 503)
     handler = partial(Quiet, directory=str(tmp_path / "index"))
