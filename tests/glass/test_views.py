@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from glass.handshakes import KINDS, QUESTION, REPLY, Seen, seen
+from pellucid.glass.fields import Field
 from pellucid.glass.trace import Trace
 from pellucid.glass.views import VIEWS, to_json
-from pellucid.glass.views.bytes import Field
 from support import House
 
 

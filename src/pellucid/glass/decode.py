@@ -202,7 +202,8 @@ def chain_of(message: Message) -> tuple[bytes, ...]:
     """The certificates in a Certificate message of any version, compressed or not: DER, leaf first."""
     body = message.body
     if isinstance(body, m.CompressedCertificate):
-        body = _decompressed(body)
+        unpacked = decompressed(body)
+        body = None if unpacked is None else _decode_struct(m.Certificate, unpacked)
     if isinstance(body, m.Certificate):
         return tuple(entry.cert_data for entry in body.certificate_list)
     if isinstance(body, m.Certificate12):
@@ -212,15 +213,13 @@ def chain_of(message: Message) -> tuple[bytes, ...]:
     return ()
 
 
-def _decompressed(message: m.CompressedCertificate) -> m.Certificate | None:
-    """What RFC 8879 packed; None where it cannot be unpacked."""
+def decompressed(message: m.CompressedCertificate) -> bytes | None:
+    """The body of the Certificate message that RFC 8879 packed; None where it cannot be unpacked."""
     size = message.uncompressed_length
     if size > MAX_CERTIFICATE_MESSAGE:
         return None
     try:
-        return m.Certificate.decode(
-            decompress(message.algorithm, message.compressed_certificate_message, size)
-        )
+        return decompress(message.algorithm, message.compressed_certificate_message, size)
     except TLSError:
         return None
 

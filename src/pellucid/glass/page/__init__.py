@@ -154,7 +154,8 @@ def _shorten(told: dict[str, Any]) -> None:
     for chain in told["trust"]["chains"]:
         for certificate in chain["certificates"]:
             certificate.pop("der", None)  # the bytes view has it
-    for message in told["bytes"]["messages"]:
+    messages = told["bytes"]["messages"]
+    for message in [*messages, *(one["unpacked"] for one in messages if one["unpacked"])]:
         raw = message["raw"]
         message["raw"] = _cut(raw, 2 * _MOST_DATA) if isinstance(raw, dict) else raw[: 2 * MOST_BYTES]
     for record in told["wire"]["records"]:

@@ -12,7 +12,8 @@ const Bytes = (() => {
     const owner = new Array(size).fill(0);
     const walk = (field, parent, depth, tint) => {
       const index = list.length;
-      list.push({ field, parent, depth, tint });
+      list.push({ field, parent, depth, tint, inner: [] });
+      if (parent >= 0) list[parent].inner.push(index);
       for (let at = field.start; at < Math.min(field.end, size); at++) owner[at] = index;
       field.children.forEach((child, position) => {
         const big = field.children.length > 1 && depth < 3;
@@ -55,8 +56,7 @@ const Bytes = (() => {
   };
 
   const treeItem = (flat, index) => {
-    const { field, depth, tint } = flat.list[index];
-    const inner = flat.list.map((_, at) => at).filter((at) => flat.list[at].parent === index);
+    const { field, depth, tint, inner } = flat.list[index];
     const expanded = inner.length ? String(depth < 1 || field.name === "extensions") : null;
     return h("li", { role: "treeitem", tabindex: index === 0 ? 0 : -1, "data-field": index, "aria-level": depth + 1, "aria-expanded": expanded,
         "aria-label": [field.name, field.value, field.meaning].filter(Boolean).join(", ") },
@@ -182,13 +182,14 @@ const Bytes = (() => {
     const other = message.sender === "client" ? "server" : "client";
     const message_ = h("article", { class: "message", "data-message": message.id },
       h("h3", {}, message.name),
-      h("p", { class: "from" }, h("span", { class: message.sender }, message.sender), " → ", h("span", { class: other }, other), ", ",
+      message.id.endsWith("-unpacked") ? null : h("p", { class: "from" }, h("span", { class: message.sender }, message.sender), " → ", h("span", { class: other }, other), ", ",
         bytesText(message.size), ", ", h("span", { class: message.sealed ? "sealed" : "clear" }, message.sealed ? "encrypted on the wire" : "in clear on the wire")),
       message.note ? h("p", { class: "note" }, message.note) : null,
       size && size < message.size ? h("p", { class: "note" }, `Its first ${bytesText(size)} are shown.`) : null,
       size ? dump : h("p", { class: "note" }, "Its bytes were not kept."),
       size ? inspector : null,
-      size ? tree : null);
+      size ? tree : null,
+      message.unpacked ? render(message.unpacked) : null);
     if (size) tell(0, -1);
     return message_;
   };

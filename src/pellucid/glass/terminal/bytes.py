@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pellucid.glass.der.forms import HEADER
+from pellucid.glass.fields import Field
 from pellucid.glass.ladder import Line
 from pellucid.glass.show import Said, printable, wrap
 from pellucid.glass.terminal.text import BLANK, heading, paragraph, rule, sized
-from pellucid.glass.views.bytes import BytesView, Field, MessageBytes
+from pellucid.glass.views.bytes import UNPACKED, BytesView, MessageBytes
 
 _PER_LINE = 8
 _HEX = 3 * _PER_LINE
 _LEFT = 5 + 2 + _HEX + 1
+#: Levels that step in by two columns; deeper ones by one.
+_STEEP = 4
 #: A field without parts longer than this shows its beginning only.
 _WHOLE = 64
 #: Fields that come again and again and need no sentence.
@@ -29,6 +33,8 @@ def draw(view: BytesView, width: int = 80, *, secrets: bool = False) -> Iterator
 def _message(message: MessageBytes, width: int) -> Iterator[Line]:
     how = "encrypted" if message.sealed else "in clear"
     way = f"{message.sender} ▶ {_OTHER[message.sender]}, {sized(message.size)}, {how}"
+    if message.id.endswith(UNPACKED):
+        way = f"unpacked, {sized(message.size)}"
     yield heading(message.name, way, width, "bad" if message.bad else message.sender)
     yield rule(width)
     if message.note:
@@ -39,16 +45,26 @@ def _message(message: MessageBytes, width: int) -> Iterator[Line]:
     parts = top.children or ((top,) if top.end > top.start else ())
     for part in parts:
         yield from _field(part, message.raw, width, 0, top.section)
+    if message.unpacked is not None:
+        yield BLANK
+        yield from _message(message.unpacked, width)
 
 
 def _field(field: Field, raw: bytes, width: int, depth: int, section: str) -> Iterator[Line]:
-    """A field with parts has a line of its own, without bytes; one without has its bytes beside it."""
-    label = f"{'  ' * depth}{field.name}"
+    """A field with parts has a line of its own, beside its tag and length if it has them; one without has
+    its bytes beside it."""
+    label = f"{' ' * (depth + min(depth, _STEEP))}{field.name}"
     told = field.section if field.section != section else ""
+    if field.children and field.children[0].name == HEADER:
+        head, *inner = field.children
+        yield from _leaf(field, raw[head.start : head.end], label, told, width)
+        for child in inner:
+            yield from _field(child, raw, width, depth + 1, field.section or section)
+        return
     if field.children:
         yield _group(field, label, told, width)
         if field.about:
-            yield from paragraph(field.about, width, _LEFT + 2 * depth + 2, "tells")
+            yield from paragraph(field.about, width, _LEFT + len(label) - len(field.name) + 2, "tells")
         for child in field.children:
             yield from _field(child, raw, width, depth + 1, field.section or section)
         return

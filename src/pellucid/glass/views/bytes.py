@@ -1,61 +1,27 @@
 """The bytes: each message as hex in which every byte belongs to a named field.
 
 RFC 8446 section 4, RFC 5246 section 7.4. The fields come from the declarations that the connection
-itself reads and writes with (`pellucid.wire`); nothing is parsed a second time here.
+itself reads and writes with (`pellucid.wire`); nothing is parsed a second time here. What TLS carries as
+opaque bytes (certificates, OCSP responses, SCTs, signatures), `glass.der` opens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.errors import TLSError
-from pellucid.glass import meanings
+from pellucid.glass import der, meanings
 from pellucid.glass.crossings import Crossing, crossings
-from pellucid.glass.decode import Message, Reader, load, name_text, version_name
+from pellucid.glass.decode import Message, Reader, decompressed, version_name
+from pellucid.glass.fields import Field, sized
 from pellucid.glass.show import Said
 from pellucid.glass.trace import Trace
 from pellucid.wire import framing
-from pellucid.wire.codepoints import ProtocolVersion
+from pellucid.wire import messages as m
+from pellucid.wire.codepoints import ProtocolVersion, SignatureScheme
 from pellucid.wire.extensions import CT
 from pellucid.wire.language import Node, Struct
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A named stretch of a message's bytes: `raw[start:end]`.
-
-    Attributes:
-        name: as the RFC calls it.
-        start, end: offsets into the message's `raw`.
-        value: what the bytes say, short: "0x1301", "32 bytes", "443".
-        meaning: what that stands for: "TLS_AES_128_GCM_SHA256"; may be empty.
-        about: what the field is for, a sentence; may be empty.
-        kind: its type in the presentation language: "uint16", "opaque<0..32>".
-        section: "RFC 8446 4.1.2".
-        children: the fields it is made of; together they cover it, or there are none.
-    """
-
-    name: str
-    start: int
-    end: int
-    value: str = ""
-    meaning: str = ""
-    about: str = ""
-    kind: str = ""
-    section: str = ""
-    children: tuple[Field, ...] = ()
-
-    def walk(self, depth: int = 0) -> Iterator[tuple[int, Field]]:
-        """Every field with its depth, parents first."""
-        yield depth, self
-        for child in self.children:
-            yield from child.walk(depth + 1)
-
-    def leaves(self) -> Iterator[Field]:
-        """The fields without parts: together they cover every byte once."""
-        return (field for _, field in self.walk() if not field.children)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +40,8 @@ class MessageBytes:
     size: int
     field: Field
     note: str = ""
+    #: What came out of it, where it was packed (RFC 8879): its `raw` is no part of this one's.
+    unpacked: MessageBytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +49,25 @@ class BytesView:
     """Every message of the connection."""
 
     messages: tuple[MessageBytes, ...]
+
+
+#: The end of the `id` of what was unpacked.
+UNPACKED = "-unpacked"
+_UNPACKED = "This did not cross the wire: it is what the message above unpacks to."
+#: (structure, field): what is in it that TLS does not look into; "[]" is each entry of a list.
+_OPAQUE = {
+    ("CertificateEntry", "cert_data"): "certificate",
+    ("Certificate12", "[]"): "certificate",
+    ("RawPublicKey12", "subject_public_key_info"): "public key",
+    ("CertificateStatus", "response"): "OCSP response",
+    ("CertificateStatusBody", "response"): "OCSP response",
+    ("SignedCertificateTimestamps", "[]"): "SCT",
+    ("CertificateAuthorities", "[]"): "name",
+    ("CertificateRequest12", "[]"): "name",
+    ("OIDFilter", "certificate_extension_oid"): "identifier",
+    ("CertificateVerify", "signature"): "signature",
+    ("ServerKeyExchangeECDHE", "signature"): "signature",
+}
 
 
 def build(trace: Trace, other: Trace | None = None, key: Any = None) -> BytesView:
@@ -92,8 +79,10 @@ def build(trace: Trace, other: Trace | None = None, key: Any = None) -> BytesVie
 def _message(reader: Reader, crossing: Crossing) -> MessageBytes:
     note = ""
     raw = crossing.raw
+    unpacked = None
     if crossing.message is not None:
         field, note = fields_of(reader, crossing.message)
+        unpacked = _unpacked(reader, crossing)
     elif crossing.kind == "alert":
         field = plain(framing.AlertBody, raw)
     elif crossing.kind == "ccs":
@@ -107,7 +96,27 @@ def _message(reader: Reader, crossing: Crossing) -> MessageBytes:
             note = "The trace keeps only the beginning." if raw else "The trace does not hold the data."
     return MessageBytes(
         crossing.id, crossing.at, crossing.sender, crossing.kind, crossing.name, crossing.epoch,
-        crossing.sealed, crossing.bad, raw, crossing.size, field, note,
+        crossing.sealed, crossing.bad, raw, crossing.size, field, note, unpacked,
+    )  # fmt: skip
+
+
+def _unpacked(reader: Reader, crossing: Crossing) -> MessageBytes | None:
+    """The Certificate that came out of a CompressedCertificate; None for any other message."""
+    message = crossing.message
+    if message is None or not isinstance(message.body, m.CompressedCertificate):
+        return None
+    raw = decompressed(message.body) or b""
+    form = m.Certificate
+    try:
+        form.decode(raw)
+    except TLSError:
+        return None
+    field = _Namer(reader, message, raw).field(
+        form.annotate_at(raw, 0, len(raw)), form.__name__, form.section
+    )
+    return MessageBytes(
+        crossing.id + UNPACKED, crossing.at, crossing.sender, crossing.kind, "Certificate", crossing.epoch,
+        crossing.sealed, crossing.bad, raw, len(raw), field, _UNPACKED,
     )  # fmt: skip
 
 
@@ -152,12 +161,33 @@ class _Namer:
         children = tuple(
             self.field(child, inside, section) for child in node.children if child.end > child.start
         )
+        opened = self._opened(node, structure)
+        if opened:
+            children = (*children[:-1], *opened)
         if len(children) == 1 and children[0].start == node.start and children[0].end == node.end:
             about = about or children[0].about
         value, meaning = self._said(node)
+        meaning = meaning or (opened[0].meaning if opened else "")
         if node.name == "length" and structure != "RecordHeader":
             about = about or "How many bytes follow."
         return Field(node.name, node.start, node.end, value, meaning, about, node.kind, section, children)
+
+    def _opened(self, node: Node, structure: str) -> tuple[Field, ...]:
+        """What is in a vector of opaque bytes that TLS does not look into; () for all others."""
+        place = structure, "[]" if node.name.startswith("[") else node.name
+        what = _OPAQUE.get(place, "")
+        if not what or len(node.children) != 2:  # its length, its content
+            return ()
+        content = node.children[1]
+        data = self.raw[content.start : content.end]
+        if what == "certificate" and der.is_public_key(data):
+            what = "public key"
+        if what == "signature":
+            scheme = SignatureScheme.name_of(getattr(getattr(self.message, "body", None), "algorithm", 0))
+            if not scheme.startswith("ecdsa"):
+                return ()
+            what = "ECDSA signature"
+        return der.fields(what, self.raw, content.start, content.end)
 
     def _said(self, node: Node) -> tuple[str, str]:
         """(value, meaning) in a few characters."""
@@ -171,7 +201,7 @@ class _Namer:
                 meaning = version_name(value)
             return f"0x{value:0{2 * size}x}", meaning
         if isinstance(value, bytes):
-            return f"{len(value)} bytes" if len(value) != 1 else "1 byte", self._text(node, value)
+            return sized(len(value)), self._text(value)
         if node.kind.startswith("vector"):
             count = len(node.children) - 1
             return f"{count} entries" if count != 1 else "1 entry", ""
@@ -180,12 +210,8 @@ class _Namer:
             return f"{count} extensions" if count != 1 else "1 extension", ""
         return f"{size} bytes", ""
 
-    def _text(self, node: Node, value: bytes) -> str:
-        """A certificate's subject, or text that is text."""
-        if value[:1] == b"\x30" and len(value) > 100:
-            certificate = load(value)
-            if certificate is not None:
-                return f"certificate of {name_text(certificate.subject)}"
+    def _text(self, value: bytes) -> str:
+        """Text that is text."""
         if 2 <= len(value) <= 255 and all(32 <= byte < 127 for byte in value):
             return value.decode("ascii")
         return ""

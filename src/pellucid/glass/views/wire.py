@@ -17,9 +17,10 @@ from pellucid.glass import gist
 from pellucid.glass.crossings import OTHER, Crossing, crossings
 from pellucid.glass.decode import Reader, chain_of, load, names_of
 from pellucid.glass.eavesdropper import Attempt, Opened, Recording
+from pellucid.glass.fields import Field
 from pellucid.glass.show import Said, listing
 from pellucid.glass.trace import Fact, Trace
-from pellucid.glass.views.bytes import Field, plain
+from pellucid.glass.views.bytes import plain
 from pellucid.glass.views.common import Entry
 from pellucid.records import APPLICATION_DATA, HANDSHAKE
 from pellucid.wire.codepoints import ContentType
