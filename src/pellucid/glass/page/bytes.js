@@ -16,7 +16,7 @@ const Bytes = (() => {
       if (parent >= 0) list[parent].inner.push(index);
       for (let at = field.start; at < Math.min(field.end, size); at++) owner[at] = index;
       field.children.forEach((child, position) => {
-        const big = field.children.length > 1 && depth < 3;
+        const big = field.children.length > 1 && (depth < 3 || field.end - field.start > 100); // a certificate is large
         walk(child, index, depth + 1, big ? (tint + position + 1) % TINTS : tint);
       });
     };
@@ -180,7 +180,7 @@ const Bytes = (() => {
     });
 
     const other = message.sender === "client" ? "server" : "client";
-    const message_ = h("article", { class: "message", "data-message": message.id },
+    const message_ = h("article", { class: message.id.endsWith("-unpacked") ? "unpacked" : "message", "data-message": message.id },
       h("h3", {}, message.name),
       message.id.endsWith("-unpacked") ? null : h("p", { class: "from" }, h("span", { class: message.sender }, message.sender), " → ", h("span", { class: other }, other), ", ",
         bytesText(message.size), ", ", h("span", { class: message.sealed ? "sealed" : "clear" }, message.sealed ? "encrypted on the wire" : "in clear on the wire")),
