@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 from cryptography.exceptions import InvalidTag
 
+from pellucid.crypto.schedule13 import TrafficSecret
 from pellucid.crypto.suites import Aead, Suite
 from pellucid.errors import PeerMisbehaved, Reason, TLSError, refuse
 from pellucid.limits import MAX_CIPHERTEXT_12, MAX_CIPHERTEXT_13, MAX_PLAINTEXT
@@ -98,20 +99,33 @@ class PlainOpening:
 
 
 class Sealing13:
-    """RFC 8446 section 5.2: the content type goes inside; outside all looks like application data."""
+    """RFC 8446 section 5.2: the content type goes inside; outside all looks like application data.
 
-    __slots__ = ("_encrypt", "_iv", "_limit", "_sequence", "_tag", "epoch", "padding")
+    Key and IV are made of the traffic secret for the first record: whoever is never spoken to under
+    it (an idle connection, a refused handshake) does not pay for them.
+    """
+
+    __slots__ = ("_aead", "_encrypt", "_iv", "_limit", "_sequence", "_tag", "_traffic", "epoch", "padding")
 
     def __init__(
-        self, aead: Aead, key: Secret, iv: bytes, epoch: int, padding: Callable[[int], int] | None = None
+        self, aead: Aead, traffic: TrafficSecret, epoch: int, padding: Callable[[int], int] | None = None
     ) -> None:
-        self._encrypt = aead.make(key).encrypt
-        self._iv = int.from_bytes(iv, "big")
+        self._aead = aead
+        self._traffic: TrafficSecret | None = traffic
+        self._encrypt: Any = None
         self._sequence = 0
         self._limit = aead.max_records
         self._tag = aead.tag_length
         self.epoch = epoch
         self.padding = padding
+
+    def _begin(self) -> Any:
+        aead = self._aead
+        traffic, self._traffic = self._traffic, None
+        key, iv = traffic.key_and_iv(aead)  # type: ignore[union-attr]
+        self._iv = int.from_bytes(iv, "big")
+        self._encrypt = encrypt = aead.make(key).encrypt
+        return encrypt
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
         """One record; `padding(size)` says how many zeros to add (RFC 8446 section 5.4)."""
@@ -119,42 +133,56 @@ class Sealing13:
         if sequence >= self._limit and content_type == APPLICATION_DATA:  # the rest is few, and ends it
             raise TLSError(Reason.SEQUENCE_OVERFLOW)
         self._sequence = sequence + 1
+        encrypt = self._encrypt
+        if encrypt is None:
+            encrypt = self._begin()
         if self.padding is None:
             inner = b"".join((fragment, _BYTES[content_type]))
         else:
             inner = b"".join((fragment, _BYTES[content_type], bytes(self.padding(len(fragment)))))
         header = _PROTECTED + (len(inner) + self._tag).to_bytes(2, "big")
-        return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)
+        return header + encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
 
 
 class Opening13:
-    """RFC 8446 section 5.2."""
+    """RFC 8446 section 5.2. Key and IV are made for the first record, as in `Sealing13`."""
 
     __slots__ = (
+        "_aead",
         "_decrypt",
         "_iv",
-        "_limit",
         "_sequence",
-        "_shortest",
+        "_traffic",
         "epoch",
         "max_ciphertext",
         "max_inner",
     )
 
-    def __init__(self, aead: Aead, key: Secret, iv: bytes, epoch: int) -> None:
-        self._decrypt = aead.make(key).decrypt
-        self._iv = int.from_bytes(iv, "big")
+    def __init__(self, aead: Aead, traffic: TrafficSecret, epoch: int) -> None:
+        self._aead = aead
+        self._traffic: TrafficSecret | None = traffic
+        self._decrypt: Any = None
         self._sequence = 0
-        self._shortest = aead.tag_length + 1
         self.epoch = epoch
         self.max_ciphertext = MAX_CIPHERTEXT_13
         self.max_inner = MAX_PLAINTEXT + 1
 
+    def _begin(self) -> Any:
+        aead = self._aead
+        traffic, self._traffic = self._traffic, None
+        key, iv = traffic.key_and_iv(aead)  # type: ignore[union-attr]
+        self._iv = int.from_bytes(iv, "big")
+        self._decrypt = decrypt = aead.make(key).decrypt
+        return decrypt
+
     def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
         """The inner content type and its content, without the padding."""
         sequence = self._sequence
+        decrypt = self._decrypt
+        if decrypt is None:
+            decrypt = self._begin()
         try:
-            inner = self._decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, header)
+            inner: bytes = decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, header)
         except (InvalidTag, ValueError):
             refuse(Reason.BAD_RECORD_MAC)
         if content_type != APPLICATION_DATA:  # authentic, so it is the peer who is wrong

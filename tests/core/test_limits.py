@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from core.recipes import certificate_of
 from pellucid import Authority, PreSharedKey, Secret, TLSError, Trust, limits, verify
+from pellucid.crypto.schedule13 import TrafficSecret
 from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason
 from pellucid.lab import Record, Tap, edit, extensions, insert, replace
@@ -201,7 +202,7 @@ def number_of_a_record(suite: int, number: int) -> Reason | None:
     key = Secret(bytes(found.aead.key_length))
     sealing: Sealing12 | Sealing13
     if found.tls13:
-        sealing = Sealing13(found.aead, key, bytes(12), 3)
+        sealing = Sealing13(found.aead, TrafficSecret(found.hash, Secret(bytes(found.hash.length))), 3)
     else:
         sealing = Sealing12(found, found.aead, key, Secret(bytes(found.iv_length)))
     sealing._sequence = number

@@ -165,10 +165,9 @@ def sealing(traffic: TrafficSecret) -> Sealing13:
     """The record protection under a traffic secret; what it seals, its counterpart opens."""
     if SUITE.aead is None:
         pytest.fail("no AEAD")
-    key, iv = traffic.key_and_iv(SUITE.aead)
-    record = Sealing13(SUITE.aead, key, iv, 2).seal(22, b"x")
-    assert Opening13(SUITE.aead, key, iv, 2).open(23, record[:5], record[5:]) == (22, b"x")
-    return Sealing13(SUITE.aead, key, iv, 2)
+    record = Sealing13(SUITE.aead, traffic, 2).seal(22, b"x")
+    assert Opening13(SUITE.aead, traffic, 2).open(23, record[:5], record[5:]) == (22, b"x")
+    return Sealing13(SUITE.aead, traffic, 2)
 
 
 def test_hellos(trace: Trace) -> None:

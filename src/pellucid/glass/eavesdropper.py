@@ -264,7 +264,7 @@ class Recording:
             schedule.enter_handshake(secret)
             digest = suite.hash.new(b"".join(raw for _, raw in self.messages)).digest()
             traffic = schedule.traffic("", b"%c hs traffic" % first.sender[0].encode(), digest)
-            yield first, Opening13(suite.aead, *traffic.key_and_iv(suite.aead), 2)
+            yield first, Opening13(suite.aead, traffic, 2)
             return
         randoms = hello.random + answer.random
         extended = X.extended_master_secret in answer.extensions

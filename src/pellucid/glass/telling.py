@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pellucid.crypto.groups import GROUPS
-from pellucid.crypto.schedule13 import derive_secret
+from pellucid.crypto.schedule13 import TrafficSecret, derive_secret
 from pellucid.secret import Secret
 
 Raw = tuple[Any, ...]
@@ -80,6 +80,11 @@ def _decision(what: str, offered: Any, acceptable: Any, chosen: Any, rule: str) 
 
 def _keys(sent: bool, epoch: int, suite: int, key: bytes, iv: bytes) -> Told:
     yield "keys", {"sent": sent, "epoch": epoch, "suite": suite, "key": key, "iv": Secret(iv)}
+
+
+def _traffic_keys(sent: bool, epoch: int, suite: Any, secret: Secret) -> Told:
+    key, iv = TrafficSecret(suite.hash, secret).key_and_iv(suite.aead)
+    return _keys(sent, epoch, suite.code, key, iv)
 
 
 def _drawn(what: str, value: Any) -> Told:
@@ -174,6 +179,7 @@ _TELLERS: dict[str, Callable[..., Told]] = {
     "message": _message,
     "decision": _decision,
     "keys": _keys,
+    "traffic keys": _traffic_keys,
     "drawn": _drawn,
     "shared secret": _shared,
     "early secret": _early,

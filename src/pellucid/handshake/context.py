@@ -46,53 +46,56 @@ class Transcript:
 
     Until the suite is known it keeps the messages; TLS 1.2 may ask to keep them longer, because a
     client signs them with a hash of its own choice (RFC 5246 section 7.4.8).
+
+    Attributes:
+        add: `add(raw)`: a message was sent or received.
+        digest: `digest()`: Transcript-Hash of what was added; from `start` on.
     """
 
-    __slots__ = ("_hash", "_messages")
+    __slots__ = ("_hash", "_messages", "add", "digest")
 
     def __init__(self) -> None:
-        self._messages: list[bytes] | None = []
+        self._messages: list[bytes] = []
         self._hash: Any = None
-
-    def add(self, raw: bytes) -> None:
-        """A message was sent or received."""
-        if self._messages is not None:
-            self._messages.append(raw)
-        if self._hash is not None:
-            self._hash.update(raw)
+        self.add: Callable[[bytes], object] = self._messages.append  # a method of ours would cost a call more
+        self.digest: Callable[[], bytes]
 
     def start(self, hash: Hash, *, keep: bool = False) -> None:
         """The suite's hash is known."""
-        self._hash = hash.new(self.messages)
-        if not keep:
-            self._messages = None
+        self._run(hash.new(self.messages))
+        if keep:
+            append, update = self._messages.append, self._hash.update
+            self.add = lambda raw: (append(raw), update(raw))
+        else:
+            self._messages = []
+
+    def _run(self, running: Any) -> None:
+        self._hash = running
+        self.add = running.update
+        self.digest = running.digest
 
     def forget(self) -> None:
         """The messages themselves are not needed any more."""
-        self._messages = None
+        self._messages = []
+        self.add = self._hash.update
 
     @property
     def messages(self) -> bytes:
         """All messages so far."""
-        return b"".join(self._messages or ())
-
-    def digest(self) -> bytes:
-        """Transcript-Hash of what was added."""
-        return self._hash.digest()  # type: ignore[no-any-return]
+        return b"".join(self._messages)
 
     def retry(self, hash: Hash) -> None:
         """Before a HelloRetryRequest is added: ClientHello1 becomes its hash (RFC 8446 4.4.1)."""
-        self._messages = [handshake(HandshakeType.message_hash, hash.new(self.messages).digest())]
+        self.restore(hash.new(self.messages).digest())
 
     def restore(self, client_hello_hash: bytes) -> None:
         """The same, from a cookie: all that is left of ClientHello1 is its hash."""
-        self._messages = [handshake(HandshakeType.message_hash, client_hello_hash)]
+        self._messages[:] = [handshake(HandshakeType.message_hash, client_hello_hash)]
 
     def copy(self) -> Transcript:
-        """An independent copy."""
+        """An independent copy, once the suite is known."""
         other = Transcript()
-        other._messages = None if self._messages is None else list(self._messages)
-        other._hash = None if self._hash is None else self._hash.copy()
+        other._run(self._hash.copy())
         return other
 
 
@@ -168,26 +171,23 @@ class Handshake:
         suite = self.suite
         if suite is None or suite.aead is None:
             raise TLSError(Reason.INTERNAL, "no suite")
-        key, iv = traffic.key_and_iv(suite.aead)
-        self.write.protect(Sealing13(suite.aead, key, iv, epoch, self.write.padding(self.policy.padding)))
+        self.write.protect(Sealing13(suite.aead, traffic, epoch, self.write.padding(self.policy.padding)))
         self.conn._write_secret = traffic.secret
         if self.note is not None:
-            self.note(("keys", True, epoch, suite.code, key, iv))
+            self.note(("traffic keys", True, epoch, suite, traffic.secret))
 
     def read_keys(self, epoch: int, traffic: TrafficSecret) -> None:
         """TLS 1.3: from now on the peer writes under `traffic`."""
         suite = self.suite
         if suite is None or suite.aead is None:
             raise TLSError(Reason.INTERNAL, "no suite")
-        key, iv = traffic.key_and_iv(suite.aead)
         self.no_leftovers()
-        opening = Opening13(suite.aead, key, iv, epoch)
-        self.read.protection = opening
+        self.read.protection = Opening13(suite.aead, traffic, epoch)
         if epoch != EARLY:  # the limit is agreed on later than early data is sent
             self.limit_reading(tls13=True)
         self.conn._read_secret = traffic.secret
         if self.note is not None:
-            self.note(("keys", False, epoch, suite.code, key, iv))
+            self.note(("traffic keys", False, epoch, suite, traffic.secret))
 
     def agree_on_records(self, ours: int | None, theirs: int) -> None:
         """The longest plaintext of a record: `ours` for us to read (None: any), `theirs` to write, in bytes.

@@ -109,14 +109,13 @@ def receive_key_update(conn: Connection, message: KeyUpdate) -> None:
         raise UsageError(Reason.INTERNAL)
     suite = conn.suite
     traffic = TrafficSecret(suite.hash, conn._read_secret).next()
-    key, iv = traffic.key_and_iv(suite.aead)  # type: ignore[arg-type]
     old = conn._read.protection
-    opening = Opening13(suite.aead, key, iv, old.epoch + 1)  # type: ignore[arg-type]
+    opening = Opening13(suite.aead, traffic, old.epoch + 1)  # type: ignore[arg-type]
     opening.max_inner = old.max_inner  # type: ignore[attr-defined]
     conn._read.protection = opening
     if conn._note is not None:
         tell_next_secret(conn, opening.epoch, traffic.secret, sent=False)
-        conn._note(("keys", False, opening.epoch, suite.code, key, iv))
+        conn._note(("traffic keys", False, opening.epoch, suite, traffic.secret))
     conn._read_secret = traffic.secret
     if message.request_update and not conn._write_closed:
         conn._key_update_owed = True  # the writing half answers, once, when it next writes
@@ -140,14 +139,13 @@ def update_keys(conn: Connection, *, request: bool) -> None:
     conn._write.ahead(HANDSHAKE, raw)
     suite = conn.suite
     traffic = TrafficSecret(suite.hash, conn._write_secret).next()
-    key, iv = traffic.key_and_iv(suite.aead)  # type: ignore[arg-type]
     epoch = conn._write.protection.epoch
     if conn._note is not None:
         conn._note(("message", True, epoch, raw))
         tell_next_secret(conn, epoch + 1, traffic.secret, sent=True)
-        conn._note(("keys", True, epoch + 1, suite.code, key, iv))
+        conn._note(("traffic keys", True, epoch + 1, suite, traffic.secret))
     padding = conn._write.padding(conn._config.policy.padding)
-    conn._write.protection = Sealing13(suite.aead, key, iv, epoch + 1, padding)  # type: ignore[arg-type]
+    conn._write.protection = Sealing13(suite.aead, traffic, epoch + 1, padding)  # type: ignore[arg-type]
     conn._write_secret = traffic.secret
 
 

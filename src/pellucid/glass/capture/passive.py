@@ -217,10 +217,10 @@ class _Listener(Hearing):
         if suite.aead is None:
             return
         side = self.sides[client]
-        key, iv = traffic.key_and_iv(suite.aead)
-        side.openings.append(Opening13(suite.aead, key, iv, epoch))
+        side.openings.append(Opening13(suite.aead, traffic, epoch))
         if epoch >= APPLICATION:
             side.traffic = traffic
+        key, iv = traffic.key_and_iv(suite.aead)
         fields = {"sent": client, "epoch": epoch, "suite": suite.code, "key": key, "iv": Secret(iv)}
         side.unused[epoch] = fields
 
