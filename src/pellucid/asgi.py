@@ -6,10 +6,13 @@ extension; `TLSExtension` does, around any application:
     uvicorn.run(TLSExtension(app), ssl_certfile="site.pem", ssl_keyfile="site-key.pem",
                 ssl_ca_certs="clients.pem", ssl_cert_reqs=ssl.CERT_OPTIONAL,
                 ssl_context_factory=ssl_context_factory)
+
+Certificates may be renewed in their files while the server runs; see `pellucid.reload`.
 """
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,6 +23,9 @@ from pellucid.compat import ssl
 from pellucid.compat.lowlevel import LowLevel
 from pellucid.errors import Reason, UsageError
 from pellucid.info import ConnectionInfo
+from pellucid.reload import CertificateFiles
+
+_log = logging.getLogger(__name__)
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -140,7 +146,7 @@ def ssl_context_factory(config: Any, default: Callable[[], Any] | None = None) -
     if not config.ssl_certfile:
         raise UsageError(Reason.BAD_CONFIG, "uvicorn was given no ssl_certfile")
     context: ssl.SSLContext = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(config.ssl_certfile, config.ssl_keyfile, config.ssl_keyfile_password)
+    show_files(context, config.ssl_certfile, config.ssl_keyfile, config.ssl_keyfile_password)
     if config.ssl_ca_certs:
         context.load_verify_locations(config.ssl_ca_certs)
     context.verify_mode = ssl.VerifyMode(config.ssl_cert_reqs)
@@ -150,6 +156,32 @@ def ssl_context_factory(config: Any, default: Callable[[], Any] | None = None) -
     if protocols:
         context.set_alpn_protocols(protocols)
     return context
+
+
+def show_files(context: ssl.SSLContext, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
+    """Let a context show what is in these files, at each new connection: they may be renewed meanwhile.
+
+    New files that cannot be used change nothing, and are a warning of the logger "pellucid.asgi".
+
+    Parameters:
+        context: of pellucid's.
+        certfile, keyfile, password: as for `load_cert_chain`.
+
+    Raises:
+        ssl.SSLError, OSError: the files cannot be used.
+    """
+    context.load_cert_chain(certfile, keyfile, password)  # whose errors these servers' users know
+
+    def complain(error: UsageError) -> None:
+        _log.warning("the certificate is the one from before: %s", error)
+
+    try:
+        files = CertificateFiles(certfile, keyfile, password or None, on_error=complain)
+    except UsageError:
+        if not password:
+            raise
+        files = CertificateFiles(certfile, keyfile, on_error=complain)  # its key needs no password
+    context.use_identity(files)
 
 
 class _HypercornTLS:
@@ -162,7 +194,7 @@ class _HypercornTLS:
         context: ssl.SSLContext = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_ciphers(self.ciphers)
         context.set_alpn_protocols(self.alpn_protocols)
-        context.load_cert_chain(self.certfile, self.keyfile, self.keyfile_password)
+        show_files(context, self.certfile, self.keyfile, self.keyfile_password)
         if self.ca_certs is not None:
             context.load_verify_locations(self.ca_certs)
         if self.verify_mode is not None:

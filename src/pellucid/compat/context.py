@@ -24,6 +24,7 @@ from pellucid.compat.ciphers import group_names, known_suites, select_groups, se
 from pellucid.compat.failures import plain
 from pellucid.compat.settings import parse, read_file, settings_of
 from pellucid.errors import UsageError
+from pellucid.reload import CertificateFiles
 from pellucid.trust.identity import Identity
 from pellucid.trust.loading import read
 
@@ -107,9 +108,18 @@ class Overrides:
             raise plain(f"[SSL] pellucid cannot use this key: {error}", "PEM_LIB") from error
         settings_of(self).add_identity(identity)
 
-    def use_identity(self, identity: Identity) -> None:
-        """Show this certificate: the key may be in memory, or with a signer that never shows it."""
-        settings_of(self).add_identity(identity)
+    def use_identity(self, identity: Identity | CertificateFiles) -> None:
+        """Show this certificate: the key may be in memory, or with a signer that never shows it.
+
+        Parameters:
+            identity: it; or files, and then each new connection shows what is in them at that moment.
+        """
+        settings = settings_of(self)
+        if isinstance(identity, CertificateFiles):
+            settings.files[identity] = None
+            settings.renew()
+        else:
+            settings.add_identity(identity)
 
     def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
         """Trust these certificates: a PEM file, a folder of `c_rehash`, PEM text or DER bytes."""

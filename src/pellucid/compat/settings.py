@@ -24,6 +24,7 @@ from pellucid.config import ClientConfig, Policy, ServerConfig
 from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason, UsageError
 from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
+from pellucid.reload import CertificateFiles
 from pellucid.resumption.tickets import SessionStore, TicketIssuer, TicketKeys
 from pellucid.trust.identity import Identity
 from pellucid.trust.path import by_subject, check_signature
@@ -41,6 +42,7 @@ class Settings:
 
     Attributes:
         identities: certificates with their keys, by kind of key: as OpenSSL, one of each kind.
+        files: where some of them come from, and what was found there last.
         anchors: trusted certificates; `crls` the revocation lists that stood beside them, DER.
         defaults: whether the system's authorities are trusted too.
         folders: `capath`s, read when a chain is first verified.
@@ -56,6 +58,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.identities: dict[str, Identity] = {}
+        self.files: dict[CertificateFiles, Identity | None] = {}
         self.anchors: dict[x509.Certificate, None] = {}
         self.crls: set[bytes] = set()
         self.defaults = False
@@ -86,6 +89,17 @@ class Settings:
         self.identities.pop(identity.kind, None)
         self.identities[identity.kind] = identity
         self.changed()
+
+    def renew(self) -> None:
+        """A connection begins: it gets the certificates that are in the files now."""
+        for files, before in tuple(self.files.items()):
+            now = files.identity
+            if now is before:
+                continue
+            self.files[files] = now
+            if before is not None and self.identities.get(before.kind) is before:
+                del self.identities[before.kind]
+            self.add_identity(now)
 
     def show(self, context: Any, anchor: bytes) -> None:
         """Let `get_ca_certs()` list an authority of a folder, as OpenSSL does once it was of use."""
@@ -192,6 +206,7 @@ def judge_of(context: Any, settings: Settings) -> Judge:
 def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
     """The configuration of a client's connection, without its session; and who verifies."""
     settings = settings_of(context)
+    settings.renew()
     key = ("client", settings.version, *_readable(context))
 
     def make() -> tuple[ClientConfig, Judge | None]:
@@ -223,6 +238,7 @@ def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
 def server_config(context: Any) -> tuple[ServerConfig, Judge | None]:
     """The configuration of a server's connection; and who verifies clients."""
     settings = settings_of(context)
+    settings.renew()
     key = ("server", settings.version, *_readable(context))
 
     def make() -> tuple[ServerConfig, Judge | None]:
