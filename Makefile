@@ -43,6 +43,11 @@ bench: venv-bench ## speed beside the standard ssl module, in one interleaved ru
 docs: venv-dev ## draw the pictures and tables in docs/ again, from the code
 	@$(BIN)/python docs/draw.py
 
+.PHONY: site
+site: venv-dev ## the documentation with every public name, as a site in build/site
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs . build/site
+	@echo build/site/docs/index.html
+
 cpython-tests: venv-dev ## CPython's own tests of ssl over pellucid, in every interpreter at hand
 	@$(BIN)/python tests/compat/cpython.py
 

@@ -208,7 +208,7 @@ def text() -> str:
     lines = [
         "# Examples",
         "",
-        "Two for each feature: a program in [examples](../examples), which has both sides in it and runs as",
+        "Two for each feature: a program in `examples/`, which has both sides in it and runs as",
         "it is (`python examples/resumption.py`), and the flags that do the same from the command line. Each",
         "program says in its first lines which RFC it speaks of and what it prints; the tests run every one,",
         "and every flag. Where there is no flag, the feature is one for programs.",

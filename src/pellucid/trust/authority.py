@@ -205,7 +205,7 @@ class Authority:
         """A certificate for these names, with its chain and a new key.
 
         Args:
-            names: host names ("localhost", "*.example.test", in any script), IP addresses, e-mail
+            names: host names (`localhost`, `*.example.test`, in any script), IP addresses, e-mail
                 addresses, URIs, in any order; each is known by its shape.
             key: a kind from `KEY_KINDS`, or a private key.
             days, not_before, not_after: its validity; by default 90 days from an hour ago.
