@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import socket
@@ -9,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +99,37 @@ def test_what_stands_behind_close_notify_is_left_in_the_bio(bios: Any) -> None:
     assert pair.to_client.read() == b"220 plain again\r\n"
 
 
+def test_what_stands_behind_close_notify_is_left_in_the_socket(pair: tuple[Any, Any]) -> None:
+    client, server = pair
+    client.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.recv(1)  # the tickets
+    client.settimeout(20)
+    server.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        server.unwrap()  # close_notify is out, the client's is awaited
+    server.settimeout(20)
+    socket.socket.sendall(server, b"220 plain again\r\n")
+    assert client.recv(100) == b""
+    plain = client.unwrap()
+    assert plain.recv(100) == b"220 plain again\r\n"
+    plain.sendall(b"221 too\r\n")
+    plain_server = server.unwrap()
+    assert plain_server.recv(100) == b"221 too\r\n"
+
+
+def test_pending_is_what_is_left_of_the_record(pair: tuple[Any, Any]) -> None:
+    client, server = pair
+    server.sendall(bytes(1000))
+    server.sendall(bytes(500))
+    assert client.pending() == 0  # it does not look into the network
+    assert len(client.recv(400)) == 400
+    assert client.pending() == 600
+    assert len(client.recv(5000)) == 600  # and not of the next
+    assert client.pending() == 0
+    assert len(client.recv(5000)) == 500
+
+
 # -- writing -----------------------------------------------------------------------------------------
 
 
@@ -156,6 +189,59 @@ def test_a_bio_never_wants_to_write(bios: Any) -> None:
         pair.server.read(1)
 
 
+# -- files -------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_sent_by_socket_sendfile(pair: tuple[Any, Any], tmp_path: Path) -> None:
+    client, server = pair
+    data = random.Random(11).randbytes(1_500_000)
+    (tmp_path / "file").write_bytes(data)
+    received = bytearray()
+
+    def drain() -> None:
+        while piece := server.recv(65_536):
+            received.extend(piece)
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    with (tmp_path / "file").open("rb") as file:
+        assert client.sendfile(file, offset=1000, count=1_200_000) == 1_200_000
+        assert file.tell() == 1_201_000
+        assert client.sendfile(file, offset=1_499_990) == 10
+    client.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.unwrap()
+    thread.join(60)
+    assert bytes(received) == data[1000:1_201_000] + data[-10:]
+
+
+def test_a_file_is_sent_by_the_loops_sendfile(contexts: Contexts, tmp_path: Path) -> None:
+    data = random.Random(12).randbytes(1_500_000)
+    (tmp_path / "file").write_bytes(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        with (tmp_path / "file").open("rb") as file:
+            assert await loop.sendfile(writer.transport, file, 1000, 1_200_000) == 1_200_000
+            with pytest.raises(RuntimeError):
+                await loop.sendfile(writer.transport, file, fallback=False)  # there is no other way in TLS
+        writer.write(b"and more")
+        await writer.drain()
+        writer.close()
+
+    async def main() -> bytes:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=contexts.server())
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            settings = {"ssl": contexts.client(), "server_hostname": "localhost"}
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, **settings)
+            found = await reader.read()
+            writer.close()
+            return found
+
+    assert asyncio.run(main()) == data[1000:1_201_000] + b"and more"
+
+
 # -- timeouts ----------------------------------------------------------------------------------------
 
 
@@ -183,6 +269,29 @@ def test_a_timeout_is_the_operations_not_that_of_each_system_call(contexts: Cont
         thread.join()
         assert time.monotonic() - began < 5
         client.close()
+
+
+@pytest.mark.parametrize("cut", [3, 5, 20])
+def test_a_timeout_in_the_middle_of_a_record_loses_nothing(contexts: Contexts, cut: int) -> None:
+    with sockets(contexts) as (client, server):
+        client.settimeout(0)
+        with pytest.raises(ssl.SSLWantReadError):
+            client.recv(1)  # the tickets
+        wire, kept = bytearray(), socket.socket.send
+
+        def keep(sock: Any, data: Any) -> int:
+            wire.extend(data)
+            return len(data)
+
+        server._sslobj._send = keep
+        server.sendall(b"whole")
+        kept(server, wire[:cut])
+        client.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            client.recv(100)
+        kept(server, wire[cut:])
+        client.settimeout(20)
+        assert client.recv(100) == b"whole"
 
 
 def test_a_socket_that_must_not_block_wants_to_read(contexts: Contexts) -> None:
