@@ -28,7 +28,7 @@ from pellucid.handshake.client import client
 from pellucid.handshake.context import Handshake
 from pellucid.handshake.psk13 import server_binding
 from pellucid.handshake.server import server
-from pellucid.resumption.sessions import FORMAT
+from pellucid.resumption.sessions import FORMAT, TICKET_FORMAT, TicketContent
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import ExtensionType as X
@@ -431,13 +431,14 @@ def test_resumed_early_data_as_server(traces: dict[int, Trace]) -> None:
     psk = traces[3].all("server", "generate resumption secret", "expanded")[0]
     issued = int(NOW * 1000) - age_of(traces[4], ticket)
     session = Session(
-        FORMAT, 0x0304, 0x1301, psk, b"", issued, 3600, ticket.ticket_age_add, 1024, 1, 0, 0, 0, b"server",
+        FORMAT, 0x0304, 0x1301, b"\0", b"", 0, 3600, 0, 1024, 1, 0, 0, 0, b"server",
         b"", server_binding(ServerConfig()), b"", (), (), b"", (), b"",
     )  # fmt: skip
+    content = TicketContent(TICKET_FORMAT, psk, ticket.ticket_age_add, issued, session.encode())
     connection, events = run_server(
         4,
         traces[4],
-        ticket_issuer=Issuer(ticket=ticket.ticket, session=session.encode()),
+        ticket_issuer=Issuer(ticket=ticket.ticket, session=content.encode()),
         max_early_data=1024,
         replay_guard=ReplayMemory(started_at=0),
         ask=frozenset(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Generator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ServerConfig
@@ -17,7 +18,7 @@ from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import FindPsk, Request
 from pellucid.limits import MAX_IDENTITIES_TRIED
 from pellucid.resumption.psk import PreSharedKey
-from pellucid.resumption.sessions import FORMAT, Session
+from pellucid.resumption.sessions import FORMAT, TICKET_FORMAT, Session, TicketContent
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
@@ -84,7 +85,7 @@ class KnownKeys:
         if opened is None:
             return None
         try:
-            return Session.from_bytes(opened)
+            return TicketContent.opened(opened)
         except UsageError:
             return None
 
@@ -247,49 +248,67 @@ def issue_tickets(
 ) -> None:
     """NewSessionTicket, `count` times (RFC 8446 section 4.6.1)."""
     suite = h.suite
-    if suite is None:
+    if suite is None or not count:
         return
-    random = config.random
-    facts = h.facts
+    note, random, seal = h.note, config.random, config.issuer.seal
     extensions: ExtensionMap = {}
     if h.policy.grease:
         extensions[GREASE_VALUES[random(1)[0] & 15]] = b""  # RFC 8701 section 4
     if config.max_early_data:
         extensions[X.early_data] = ext.MaxEarlyDataSize(config.max_early_data).encode()
-    session = Session(
-        FORMAT,
-        0x0304,
-        suite.code,
-        b"",
-        b"",
-        int(config.now() * 1000),
-        config.ticket_lifetime,
-        0,
-        config.max_early_data,
-        1,
-        0,
-        0,
-        facts.get("signature_scheme") or 0,
-        (h.name or "").encode(),
-        (facts.get("alpn") or "").encode("latin-1"),
-        server_binding(config),
-        b"",
-        facts.get("peer_chain", ()),
-        facts.get("verified_chain", ()),
-        b"",
-        (),
-        b"",
-        facts.get("peer_public_key") or b"",
-    )
+    session = shared_session(h, config, suite)
+    content = TicketContent(TICKET_FORMAT, b"", 0, int(config.now() * 1000), session)
     ticket = NewSessionTicket(config.ticket_lifetime, 0, b"", b"", extensions)
-    for number in range(count):  # all that differs is the secret, the nonce that made it, and age_add
+    noise = random(4 * count)
+    for number in range(count):
         ticket.ticket_nonce = nonce = bytes((number,))
-        ticket.ticket_age_add = session.age_add = int.from_bytes(random(4), "big")
-        session.secret = resumption_psk(suite.hash, resumption, nonce)
-        if h.note is not None:
-            h.note(("ticket key", session.secret, resumption, nonce))
-        ticket.ticket = config.issuer.seal(session.encode())
+        ticket.ticket_age_add = content.age_add = int.from_bytes(noise[4 * number : 4 * number + 4], "big")
+        content.secret = secret = resumption_psk(suite.hash, resumption, nonce)
+        if note is not None:
+            note(("ticket key", secret, resumption, nonce))
+        ticket.ticket = seal(content.encode())
         raw = ticket.to_handshake()
         h.write.queue(22, raw)
-        if h.note is not None:
-            h.note(("message", True, h.write.protection.epoch, raw))
+        if note is not None:
+            note(("message", True, h.write.protection.epoch, raw))
+
+
+def shared_session(h: Handshake, config: ServerConfig, suite: Suite) -> bytes:
+    """What all tickets of this connection say, and those of others like it."""
+    facts = h.facts
+    chain, key = facts.get("peer_chain", ()), facts.get("peer_public_key") or b""
+    encode = encoded_session if chain or key else _kept_session  # who a client is, is not kept
+    return encode(
+        suite.code,
+        config.ticket_lifetime,
+        config.max_early_data,
+        facts.get("signature_scheme") or 0,
+        h.name or "",
+        facts.get("alpn") or "",
+        server_binding(config),
+        chain,
+        facts.get("verified_chain", ()),
+        key,
+    )
+
+
+def encoded_session(
+    suite: int,
+    lifetime: int,
+    max_early_data: int,
+    scheme: int,
+    name: str,
+    alpn: str,
+    binding: bytes,
+    peer_chain: tuple[bytes, ...],
+    verified_chain: tuple[bytes, ...],
+    peer_public_key: bytes,
+) -> bytes:
+    """A session for `TicketContent.session`, which has the secret, the age and its mask elsewhere."""
+    return Session(
+        FORMAT, 0x0304, suite, b"\0", b"", 0, lifetime, 0, max_early_data, 1, 0, 0, scheme, name.encode(),
+        alpn.encode("latin-1"), binding, b"", peer_chain, verified_chain, b"", (), b"", peer_public_key,
+    ).encode()  # fmt: skip
+
+
+_kept_session = lru_cache(maxsize=256)(encoded_session)

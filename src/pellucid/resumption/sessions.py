@@ -1,5 +1,4 @@
-"""A session: what either side keeps to resume later. The same bytes serve as client's memory and,
-sealed, as the server's ticket.
+"""A session: what either side keeps to resume later: the client as it is, the server sealed in a ticket.
 
 RFC 8446 sections 2.2, 4.6.1, 8 and appendix C.4; RFC 5246 section 7.3 (session ids); RFC 5077;
 RFC 7627 section 5.
@@ -17,6 +16,7 @@ from pellucid.wire.codepoints import CipherSuite, ProtocolVersion
 from pellucid.wire.language import (
     DecodeError,
     OpaqueVector,
+    Rest,
     Struct,
     Uint,
     Uint8,
@@ -26,6 +26,7 @@ from pellucid.wire.language import (
 )
 
 FORMAT = 1
+TICKET_FORMAT = 2  # another than a session's, so that neither is taken for the other
 
 
 class Session(Struct):
@@ -100,6 +101,40 @@ class Session(Struct):
         if session.format != FORMAT:
             raise UsageError(Reason.BAD_CONFIG, f"a stored session of format {session.format}, not {FORMAT}")
         session.secret = Secret(session.secret)
+        return session
+
+
+class TicketContent(Struct):
+    """What a server seals in a ticket of TLS 1.3: what is this ticket's own, then what many have in common.
+
+    Attributes:
+        secret, age_add, issued_at: of the session.
+        session: a `Session`, encoded, in which these three say nothing: so it is encoded once for all
+            tickets of the same suite, names and settings.
+    """
+
+    format: int = field(Uint8())
+    secret: bytes = field(OpaqueVector(1, 255))
+    age_add: int = field(Uint(4))
+    issued_at: int = field(Uint(8))
+    session: bytes = field(Rest())
+
+    @classmethod
+    def opened(cls, data: bytes) -> Session:
+        """The session of a ticket, from what `TicketIssuer.open` gave.
+
+        Raises:
+            UsageError: these are no ticket's bytes, or another version's.
+        """
+        try:
+            content = cls.decode(data)
+        except DecodeError as error:
+            raise UsageError(Reason.BAD_CONFIG, f"not a ticket: {error.detail}") from None
+        if content.format != TICKET_FORMAT:
+            raise UsageError(Reason.BAD_CONFIG, f"a ticket of format {content.format}, not {TICKET_FORMAT}")
+        session = Session.from_bytes(content.session)
+        session.secret = Secret(content.secret)
+        session.age_add, session.issued_at = content.age_add, content.issued_at
         return session
 
 
