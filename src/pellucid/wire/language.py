@@ -27,15 +27,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _dataclass_field
 from functools import lru_cache
-from itertools import count
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from pellucid.errors import PeerMisbehaved, Reason
 from pellucid.wire.codepoints import CodePoint, ExtensionType
+from pellucid.wire.compiling import Decoder, Encoder
 
 ExtensionMap = dict[int, bytes]
 
-_TWO_NUMBERS = struct.Struct(">HH").pack
+_KIND_AND_LENGTH = struct.Struct(">HH")
+_pack_head, _unpack_head = _KIND_AND_LENGTH.pack, _KIND_AND_LENGTH.unpack_from
 _RECALLED = 64  # structures of a class that `recall` keeps
 _WORTH_KEEPING = 256  # bytes: what is longer is not kept
 
@@ -66,8 +67,8 @@ def extensions_from(data: bytes, pos: int, end: int, where: str) -> tuple[Extens
         begin = pos + 4
         if begin > stop:
             fail(where)
-        kind = data[pos] << 8 | data[pos + 1]
-        pos = begin + (data[pos + 2] << 8 | data[pos + 3])
+        kind, length = _unpack_head(data, pos)
+        pos = begin + length
         if pos > stop:
             fail(where)
         if kind in found:
@@ -80,7 +81,7 @@ def extensions_bytes(extensions: Mapping[int, bytes]) -> bytes:
     """The inverse of `extensions_from`, with the block's length in front."""
     parts: list[bytes] = []
     for kind, body in extensions.items():
-        parts += (_TWO_NUMBERS(kind, len(body)), body)
+        parts += (_pack_head(kind, len(body)), body)
     block = b"".join(parts)
     return len(block).to_bytes(2, "big") + block
 
@@ -117,88 +118,11 @@ class Node:
 # -- the types of the language ----------------------------------------------------------------------
 
 
-class Source:
-    """The source of a function while it is written: `env` holds what its names mean."""
-
-    def __init__(self, env: dict[str, Any], numbers: Iterator[int] | None = None) -> None:
-        self.env = env
-        self._numbers = numbers or count(1)
-
-    def fresh(self, name: str) -> str:
-        """A name that is not used yet."""
-        return f"{name}{next(self._numbers)}"
-
-    def constant(self, name: str, value: Any) -> str:
-        """A fresh name for `value`."""
-        name = self.fresh(name)
-        self.env[name] = value
-        return name
-
-
-class Encoder(Source):
-    """The source of an encoder: lines that prepare, then parts that are joined.
-
-    Neighbouring numbers share one call of `struct.pack`: most of what an encoder costs is calls.
-    """
-
-    def __init__(self, env: dict[str, Any], numbers: Iterator[int] | None = None) -> None:
-        super().__init__(env, numbers)
-        self.lines: list[str] = []
-        self._parts: list[tuple[str, str]] = []  # a format and its arguments, or "" and bytes
-
-    def number(self, size: int, value: str) -> None:
-        """`value` as a big-endian number of `size` bytes."""
-        if size == 3:
-            name = self.fresh("n")
-            self._parts.append(("BH", f"({name} := {value}) >> 16, {name} & 0xFFFF"))
-        else:
-            self._parts.append((_FORMATS[size], value))
-
-    def bytes(self, value: str) -> None:
-        """`value` as it is."""
-        self._parts.append(("", value))
-
-    def vector(self, prefix: int, content: str) -> None:
-        """`content` behind its length."""
-        name = self.fresh("v")
-        self.number(prefix, f"len({name} := {content})")
-        self.bytes(name)
-
-    def loop(self, value: str, prefix: int, write: Callable[[str, Encoder], None]) -> None:
-        """A vector of whatever `write` makes of each item of `value`."""
-        items, item = self.fresh("items"), self.fresh("item")
-        inner = Encoder(self.env, self._numbers)
-        write(item, inner)
-        body = [*inner.lines, f"{items} += {inner.parts()}"]
-        self.lines += [f"{items} = []", f"for {item} in {value}:", *(f"    {line}" for line in body)]
-        self.vector(prefix, f"b''.join({items})")
-
-    def parts(self) -> str:
-        """All parts, as the source of a tuple."""
-        found: list[str] = []
-        numbers: list[tuple[str, str]] = []
-        for format, value in (*self._parts, ("", "")):
-            if format:
-                numbers.append((format, value))
-                continue
-            if numbers:
-                pack = struct.Struct(">" + "".join(each for each, _ in numbers)).pack
-                arguments = ", ".join(each for _, each in numbers)
-                found.append(f"{self.constant('pack', pack)}({arguments})")
-                numbers.clear()
-            if value:
-                found.append(value)
-        return f"({', '.join(found)},)" if found else "()"
-
-
-_FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
-
-
 class WireType:
     """How a field lies on the wire. Subclasses say it twice: as source to compile, and as a tree."""
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
-        """Source lines that read `target` from `data` at `pos`, not past `end`."""
+    def read(self, target: str, where: str, to: Decoder) -> None:
+        """Write the source that reads `target`."""
         raise NotImplementedError(type(self))
 
     def write(self, value: str, to: Encoder) -> None:
@@ -214,10 +138,6 @@ class WireType:
         raise NotImplementedError(type(self))
 
 
-def _need(size: int | str, where: str) -> list[str]:
-    return [f"if pos + {size} > end: fail({where!r})"]
-
-
 class Uint(WireType):
     """`uint8`, `uint16`, `uint24`, `uint32` or `uint64`: big-endian, perhaps from a registry."""
 
@@ -225,17 +145,8 @@ class Uint(WireType):
         self.size = size
         self.registry = registry
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
-        lines = _need(self.size, where)
-        if self.size <= 3:
-            parts = [
-                f"data[pos + {i}]" + (f" << {8 * (self.size - 1 - i)}" if i < self.size - 1 else "")
-                for i in range(self.size)
-            ]
-            lines.append(f"{target} = {' | '.join(parts)}")
-        else:
-            lines.append(f"{target} = int.from_bytes(data[pos:pos + {self.size}], 'big')")
-        return [*lines, f"pos += {self.size}"]
+    def read(self, target: str, where: str, to: Decoder) -> None:
+        to.number(self.size, target, where)
 
     def write(self, value: str, to: Encoder) -> None:
         to.number(self.size, value)
@@ -265,9 +176,8 @@ class Opaque(WireType):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
-        size = self.size
-        return [*_need(size, where), f"{target} = data[pos:pos + {size}]", f"pos += {size}"]
+    def read(self, target: str, where: str, to: Decoder) -> None:
+        to.bytes(self.size, target, where)
 
     def write(self, value: str, to: Encoder) -> None:
         to.bytes(value)
@@ -282,8 +192,8 @@ class Opaque(WireType):
 class Rest(WireType):
     """Whatever is left of the structure, for lengths that only the key schedule knows (Finished)."""
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
-        return [f"{target} = data[pos:end]", "pos = end"]
+    def read(self, target: str, where: str, to: Decoder) -> None:
+        to.add(f"{target} = data[pos:end]", "pos = end")
 
     def write(self, value: str, to: Encoder) -> None:
         to.bytes(value)
@@ -303,16 +213,15 @@ class _Prefixed(WireType):
         self.most = most
         self.prefix = (most.bit_length() + 7) // 8
 
-    def open(self, where: str) -> list[str]:
-        """Source: read and check the length; `pos` is then at the content, `stop` at its end."""
-        lines = Uint(self.prefix).read("length", where, Source({}))
-        lines.append("stop = pos + length")
+    def open(self, where: str, to: Decoder) -> None:
+        """Read and check the length; `pos` is then at the content, `stop` at its end."""
+        to.number(self.prefix, "length", where)
         bounds = ["stop > end"]
         if self.least > 0:
             bounds.append(f"length < {self.least}")
         if self.most < 256**self.prefix - 1:
             bounds.append(f"length > {self.most}")
-        return [*lines, f"if {' or '.join(bounds)}: fail({where!r})"]
+        to.add("stop = pos + length", f"if {' or '.join(bounds)}: fail({where!r})")
 
     def stop(self, data: bytes, pos: int) -> int:
         return pos + self.prefix + int.from_bytes(data[pos : pos + self.prefix], "big")
@@ -327,8 +236,9 @@ class _Prefixed(WireType):
 class OpaqueVector(_Prefixed):
     """`opaque name<least..most>`."""
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
-        return [*self.open(where), f"{target} = data[pos:stop]", "pos = stop"]
+    def read(self, target: str, where: str, to: Decoder) -> None:
+        self.open(where, to)
+        to.add(f"{target} = data[pos:stop]", "pos = stop")
 
     def write(self, value: str, to: Encoder) -> None:
         to.vector(self.prefix, value)
@@ -351,30 +261,22 @@ class Vector(_Prefixed):
         super().__init__(least, most)
         self.of = of
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
-        lines = self.open(where)
+    def read(self, target: str, where: str, to: Decoder) -> None:
+        self.open(where, to)
         of = self.of
         if isinstance(of, Uint) and of.size == 1:
-            return [*lines, f"{target} = tuple(data[pos:stop])", "pos = stop"]
-        if isinstance(of, Uint) and of.size == 2:
-            return [
-                *lines,
+            to.add(f"{target} = tuple(data[pos:stop])", "pos = stop")
+        elif isinstance(of, Uint) and of.size == 2:
+            to.add(
                 f"if length & 1: fail({where!r})",
                 f"{target} = unpack('>%dH' % (length >> 1), data[pos:stop])",
                 "pos = stop",
-            ]
-        items, element, outer = to.fresh("items"), to.fresh("element"), to.fresh("outer")
-        return [
-            *lines,
-            f"{items} = []",
-            f"{outer}, end = end, stop",
-            "while pos < end:",
-            *("    " + line for line in of.read(element, where, to)),
-            f"    {items}.append({element})",
-            f"if pos != end: fail({where!r})",
-            f"end = {outer}",
-            f"{target} = tuple({items})",
-        ]
+            )
+        else:
+            items, outer = to.fresh("items"), to.fresh("outer")
+            to.add(f"{outer}, end = end, stop")
+            to.loop(items, lambda item, inner: of.read(item, where, inner))
+            to.add(f"if pos != end: fail({where!r})", f"end = {outer}", f"{target} = tuple({items})")
 
     def write(self, value: str, to: Encoder) -> None:
         of = self.of
@@ -407,12 +309,11 @@ class Nested(WireType):
     def __init__(self, struct_class: type[Struct]) -> None:
         self.struct = struct_class
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
+    def read(self, target: str, where: str, to: Decoder) -> None:
         new, cls = to.constant("new", self.struct.__new__), to.constant("cls", self.struct)
-        lines = [f"{target} = {new}({cls})"]
+        to.add(f"{target} = {new}({cls})")
         for name, wire in self.struct.fields.items():
-            lines += wire.read(f"{target}.{name}", f"{self.struct.__name__}.{name}", to)
-        return lines
+            wire.read(f"{target}.{name}", f"{self.struct.__name__}.{name}", to)
 
     def write(self, value: str, to: Encoder) -> None:
         for name, wire in self.struct.fields.items():
@@ -433,9 +334,12 @@ class Extensions(WireType):
     def __init__(self, *, optional: bool = False) -> None:
         self.optional = optional
 
-    def read(self, target: str, where: str, to: Source) -> list[str]:
+    def read(self, target: str, where: str, to: Decoder) -> None:
         call = f"{target}, pos = extensions_from(data, pos, end, {where!r})"
-        return [f"if pos == end: {target} = ABSENT", f"else: {call}"] if self.optional else [call]
+        if self.optional:
+            to.add(f"if pos == end: {target} = ABSENT", f"else: {call}")
+        else:
+            to.add(call)
 
     def write(self, value: str, to: Encoder) -> None:
         absent = f"b'' if {value} is ABSENT else " if self.optional else ""
@@ -506,6 +410,7 @@ def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
         "extensions_bytes": extensions_bytes,
         "extensions_from": extensions_from,
         "fail": fail,
+        "lacking": _lacking,
         "pack": struct.pack,
         "unpack": struct.unpack,
     }
@@ -519,8 +424,9 @@ def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
     source = [f"def __init__(self, {', '.join(arguments)}):", "    pass"]
     source += [f"    self.{key} = {key}" for key in specs]
     whole = Nested(cls)
-    source += ["def decode(data, pos=0):", "    end = len(data)"]
-    source += [f"    {line}" for line in whole.read("found", "", Source(env))]
+    decoder = Decoder(env)
+    whole.read("found", "", decoder)
+    source += ["def decode(data, pos=0):", "    end = len(data)", *(f"    {line}" for line in decoder.lines)]
     source += [f"    if pos != end: excess({cls.__name__!r}, end - pos)", "    return found"]
     encoder = Encoder(env)
     whole.write("self", encoder)
@@ -541,6 +447,14 @@ def _recalling(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         return kept(data) if len(data) <= _WORTH_KEEPING else decode(data)
 
     return recall
+
+
+def _lacking(size: int, fields: tuple[tuple[int, str], ...]) -> None:
+    """Only `size` bytes are left: refuse for the first of `fields` that they are too few for."""
+    for needed, where in fields:
+        size -= needed
+        if size < 0:
+            fail(where)
 
 
 def _excess(name: str, count: int) -> None:

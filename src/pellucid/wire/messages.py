@@ -49,12 +49,17 @@ class HandshakeMessage(Struct):
 
     __slots__ = ("raw",)
     msg_type: ClassVar[int]
+    _head: ClassVar[int]  # the type, above the three bytes of the length
     if TYPE_CHECKING:
         raw: bytes = field(Opaque(0), init=False)
 
+    def __init_subclass__(cls) -> None:
+        cls._head = int(cls.msg_type) << 24
+
     def to_handshake(self) -> bytes:
         """The message with its header: type in 1 byte, length in 3 (RFC 8446 section 4)."""
-        return handshake(self.msg_type, self.encode())
+        body = self.encode()
+        return (self._head | len(body)).to_bytes(4, "big") + body
 
 
 def handshake(msg_type: int, body: bytes) -> bytes:
