@@ -6,7 +6,9 @@ RFC 5246 sections 5, 6.3, 8.1 and 7.4.9; RFC 7627 section 4 (extended master sec
 
 from __future__ import annotations
 
-from pellucid.crypto.schedule13 import Note
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from pellucid.crypto.schedule13 import Note, expand
 from pellucid.crypto.suites import Hash, Suite
 from pellucid.secret import Secret
 
@@ -17,12 +19,12 @@ VERIFY_DATA_LENGTH = 12
 def prf(hash: Hash, secret: bytes, label: bytes, seed: bytes, length: int) -> Secret:
     """PRF(secret, label, seed) = P_hash(secret, label + seed) (RFC 5246 section 5): `length` bytes."""
     seed = label + seed
-    mac = hash.mac
-    a = mac(secret, seed)
-    output = mac(secret, a + seed)
+    context = HMAC(secret, hash.algorithm)
+    a = expand(context, seed)
+    output = expand(context, a + seed)
     while len(output) < length:
-        a = mac(secret, a)
-        output += mac(secret, a + seed)
+        a = expand(context, a)
+        output += expand(context, a + seed)
     return Secret(output[:length])
 
 

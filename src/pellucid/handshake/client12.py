@@ -128,15 +128,8 @@ def read_extensions(h: Handshake, config: ClientConfig, offer: Offer, hello: Ser
     found = hello.extensions
     policy = h.policy
     ext.check_answers(found, ext.SH12, offer.hello.extensions)
-    for kind in (
-        X.server_name,
-        X.extended_master_secret,
-        X.encrypt_then_mac,
-        X.status_request,
-        X.session_ticket,
-    ):
-        if kind in found:
-            ext.Empty.recall(found[kind])
+    for kind in ext.EMPTY_IN_SERVER_HELLO_12 & found.keys():
+        ext.Empty.recall(found[kind])
     info = found.get(X.renegotiation_info)
     if info is None and policy.require_secure_renegotiation:
         refuse(Reason.INSECURE_RENEGOTIATION)
@@ -303,14 +296,13 @@ def verify_server(
         refuse(Reason.NO_CERTIFICATE)
     ocsp = status.response if status else None
     name = config.verify_name or h.name
-    question = VerifyPeer(chain, name, ocsp, h.facts.get("scts", ()))
-    usage = "encipher" if keys.suite.kx == "RSA" else "sign"
-    verified = yield from h.ask(
-        question,
-        lambda: config.judge.verify_server(
+    if VerifyPeer in config.ask:
+        verified = yield VerifyPeer(chain, name, ocsp, h.facts.get("scts", ()))
+    else:
+        usage = "encipher" if keys.suite.kx == "RSA" else "sign"
+        verified = config.judge.verify_server(
             chain, name or "", config.now(), usage=usage, ocsp=ocsp, note=h.note
-        ),
-    )
+        )
     h.facts.update(peer_chain=chain, verified_chain=verified.chain, ocsp_response=ocsp)
     check_key_kind(verified.leaf_key, keys.suite)
     if not usable_ec_curve(verified.leaf_key, h.policy.groups):

@@ -60,6 +60,7 @@ from pellucid.wire.messages import (
 if TYPE_CHECKING:
     from pellucid.trust.identity import Identity
 
+_RENEGOTIATION_SCSV = int(CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV)
 T = HandshakeType
 EXPECT_CERTIFICATE: Expect = {T.certificate: Certificate12}
 EXPECT_RAW_PUBLIC_KEY: Expect = {T.certificate: RawPublicKey12}
@@ -109,13 +110,13 @@ def check_client_hello(h: Handshake, hello: ClientHello) -> bool:
     found = hello.extensions
     if 0 not in hello.legacy_compression_methods:
         refuse(Reason.BAD_COMPRESSION_LIST)
-    for kind, body in found.items():
-        if body and kind in ext.EMPTY_IN_CLIENT_HELLO:
+    for kind in ext.EMPTY_IN_CLIENT_HELLO & found.keys():
+        if found[kind]:
             refuse(Reason.ERROR_PARSING_EXTENSION, f"{X.name_of(kind)} must be empty")
     info = found.get(X.renegotiation_info)
     if info is not None and ext.RenegotiationInfo.recall(info).renegotiated_connection:
         refuse(Reason.RENEGOTIATION_MISMATCH)
-    signalled = info is not None or CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV in hello.cipher_suites
+    signalled = info is not None or _RENEGOTIATION_SCSV in hello.cipher_suites
     h.facts["secure_renegotiation"] = signalled
     if X.ec_point_formats in found:
         formats = ext.ECPointFormats.recall(found[X.ec_point_formats]).ec_point_format_list
@@ -252,10 +253,7 @@ def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, rando
     h.facts["encrypt_then_mac"] = keys.encrypt_then_mac
     if identity is not None:
         h.facts["own_chain"] = identity.chain
-        if shows_raw_key(h):
-            h.send(RawPublicKey12(identity.raw_public_key))
-        else:
-            h.send(Certificate12(identity.chain))
+        send_certificate(h, identity)
         if staple and identity.ocsp is not None:
             h.send(CertificateStatus(1, identity.ocsp))
     share = yield from send_key_exchange(h, config, keys, choice)
@@ -309,8 +307,10 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     group = next((one for one in h.policy.groups12 if one in groups), None)
     listed = found.get(X.certificate_authorities)
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
-    question = SelectIdentity(h.name, schemes, authorities, RAW_PUBLIC_KEY if shows_raw_key(h) else 0)
-    given: Identity | None = yield from h.ask(question, lambda: None)
+    given: Identity | None = None
+    if SelectIdentity in config.ask:
+        kind = RAW_PUBLIC_KEY if shows_raw_key(h) else 0
+        given = yield SelectIdentity(h.name, schemes, authorities, kind)
     candidates = candidates_for(h, config, given, schemes)
     why = Reason.NO_SHARED_CIPHER
     for suite in ranked:
@@ -337,12 +337,15 @@ def candidates_for(
     h: Handshake, config: ServerConfig, given: Identity | None, schemes: tuple[int, ...]
 ) -> list[Identity]:
     """The identities to try, best first: by name, then those that the client can verify to the top."""
-    from pellucid.trust.identity import choose as by_name
-
     if given is not None:
         return [given]
     raw_key = shows_raw_key(h)
-    ranked = [one for one in by_name(config.identities, h.name) if raw_key or one.chain]
+    ranked = list(config.identities)
+    if len(ranked) > 1:
+        from pellucid.trust.identity import choose as by_name
+
+        ranked = by_name(config.identities, h.name)
+    ranked = [one for one in ranked if raw_key or one.chain]
     if len(ranked) > 1 and not raw_key:
         ranked.sort(key=lambda one: (-one.match_rank(h.name), not verifiable(one, schemes)))
     return [one for one in ranked if raw_key or not relies_on_sha1(one, schemes)]
@@ -385,6 +388,17 @@ def suits(identity: Identity, suite: Suite, groups: tuple[int, ...]) -> bool:
     if identity.kind == "ecdsa":
         return usable_ec_curve(identity.public_key, groups)
     return identity.kind in ("ed25519", "ed448")
+
+
+def send_certificate(h: Handshake, identity: Identity) -> None:
+    """Certificate (RFC 5246 section 7.4.2, RFC 7250 section 3), encoded once."""
+    raw_key = shows_raw_key(h)
+    key = ("TLS 1.2", raw_key)
+    encoded = identity.cache.get(key)
+    if encoded is None:
+        message = RawPublicKey12(identity.raw_public_key) if raw_key else Certificate12(identity.chain)
+        encoded = identity.cache[key] = message.to_handshake()
+    h.send_raw(encoded)
 
 
 def send_key_exchange(h: Handshake, config: ServerConfig, keys: Keys12, choice: Choice12) -> Any:

@@ -413,6 +413,10 @@ NEVER_IN_CLIENT_HELLO = frozenset(int(kind) for kind, messages in ALLOWED_IN.ite
 EMPTY_IN_CLIENT_HELLO = frozenset(
     int(kind) for (kind, place), body in BODY.items() if place == CH and body is Empty
 )
+#: Those that are empty in a ServerHello of TLS 1.2.
+EMPTY_IN_SERVER_HELLO_12 = frozenset(
+    int(kind) for (kind, place), body in BODY.items() if place == SH12 and body is Empty
+)
 
 
 def check_answers(extensions: ExtensionMap, message: str, offered: Container[int]) -> None:
