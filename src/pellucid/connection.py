@@ -65,7 +65,9 @@ if TYPE_CHECKING:
 
 _NOTHING: Expect = {}
 _NO_FACTS: dict[str, Any] = {}  # of every connection that is complete; nobody writes into it
-_CERTIFICATES = (HandshakeType.certificate, HandshakeType.compressed_certificate)
+_CERTIFICATES = (int(HandshakeType.certificate), int(HandshakeType.compressed_certificate))
+_KEY_UPDATE = int(HandshakeType.key_update)
+_LONG_MESSAGE = 4 + MAX_HANDSHAKE_MESSAGE
 
 
 class Connection:
@@ -481,41 +483,39 @@ class Connection:
         """Reassemble messages from records, wherever they were cut (RFC 8446 section 5.1)."""
         if not data:
             refuse(Reason.EMPTY_FRAGMENT, "a handshake record")
-        if self._fragments:
-            data = self._fragments + data
-        self._fragments = data
-        while self._request is None:
-            data = self._fragments
-            if len(data) < 4:
-                return
-            size = 4 + (data[1] << 16 | data[2] << 8 | data[3])
-            limit = (
-                self._config.max_certificate_message if data[0] in _CERTIFICATES else MAX_HANDSHAKE_MESSAGE
-            )
-            if size - 4 > limit:
-                refuse(Reason.MESSAGE_TOO_LONG, f"{HandshakeType.name_of(data[0], 2)} of {size - 4} bytes")
+        self._fragments = data = self._fragments + data
+        while len(data) >= 4:
+            kind, size = data[0], 4 + (data[1] << 16 | data[2] << 8 | data[3])
+            if size > _LONG_MESSAGE or kind in _CERTIFICATES:
+                self._check_length(kind, size - 4)
             if len(data) < size:
                 return
             raw = data[:size]
             self._fragments = data[size:]
             self._deliver(raw)
+            if self._request is not None:
+                return
+            data = self._fragments
 
     def _deliver(self, raw: bytes) -> None:
-        kind = raw[0]
+        """A whole message: to the handshake that waits for it, or to what may come after the handshake."""
         if self._note is not None:
             self._note(("message", False, self._read.protection.epoch, raw))
-        if self._steps is None:
-            after_handshake(self, raw)
-            return
+        kind = raw[0]
         structure = self._expected.get(kind)
-        if structure is None:
-            if kind == HandshakeType.key_update and self._awaits_certificate():
-                after_handshake(self, raw)
-                return
+        if structure is not None:
+            message = structure.decode(raw, 4)
+            message.raw = raw
+            self._step(message)
+        elif self._steps is None or (kind == _KEY_UPDATE and self._awaits_certificate()):
+            after_handshake(self, raw)
+        else:
             self._unexpected(kind)
-        message = structure.decode(raw, 4)
-        message.raw = raw
-        self._step(message)
+
+    def _check_length(self, kind: int, size: int) -> None:
+        limit = self._config.max_certificate_message if kind in _CERTIFICATES else MAX_HANDSHAKE_MESSAGE
+        if size > limit:
+            refuse(Reason.MESSAGE_TOO_LONG, f"{HandshakeType.name_of(kind, 2)} of {size} bytes")
 
     def _awaits_certificate(self) -> bool:
         """Whether the client has yet to answer a late CertificateRequest: it may take its time (4.6.2)."""
@@ -540,15 +540,15 @@ class Connection:
             self._steps = None
             self._expected = _NOTHING
             return
-        if isinstance(wanted, Request):
-            self._request = wanted
-            self._expected = _NOTHING
-            wanted._resume = self._answer
-            if self._note is not None:
-                self._note(("request", type(wanted).__name__))
-            self._events.append(wanted)
-        else:
+        if not isinstance(wanted, Request):
             self._expected = wanted
+            return
+        self._request = wanted
+        self._expected = _NOTHING
+        wanted._resume = self._answer
+        if self._note is not None:
+            self._note(("request", type(wanted).__name__))
+        self._events.append(wanted)
 
     def _answer(self, value: Any, error: TLSError | None) -> None:
         """A request was answered: go on, with what has arrived in the meantime too."""

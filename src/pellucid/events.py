@@ -58,11 +58,24 @@ class EarlyDataAccepted(Event):
     """The server took the early data."""
 
 
-@dataclass(slots=True)
 class SessionReceived(Event):
-    """A ticket or session to resume with later."""
+    """A ticket or session to resume with later. For one that nobody asks for, no key is derived."""
 
-    session: Session
+    __slots__ = ("_make", "_session")
+
+    def __init__(self, make: Callable[[], Session]) -> None:
+        self._make = make
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session, the same each time."""
+        if self._session is None:
+            self._session = self._make()
+        return self._session
+
+    def __repr__(self) -> str:
+        return f"SessionReceived(session={self.session!r})"
 
 
 @dataclass(slots=True)

@@ -427,7 +427,7 @@ def finish(
     conn._completed()
     session = session_of(h, config, keys, hello, ticket, old)
     if session is not None:
-        keep_session(conn, session)
+        keep_session(conn, lambda: session)
     kept = [one for one in (old, session) if one is not None]
 
     def revoke() -> None:

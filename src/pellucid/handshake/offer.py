@@ -6,6 +6,7 @@ RFC 8446 sections 4.2.11 (pre-shared keys), 4.6.1 (tickets) and 7.1 (binders); R
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -86,9 +87,10 @@ def _binding_of(settings: bytes, name: str) -> bytes:
     return hashlib.sha256(settings + name.lower().encode()).digest()[:16]
 
 
-def keep_session(conn: Connection, session: Session) -> None:
-    """A session has come: the store keeps it, and the application may."""
+def keep_session(conn: Connection, make: Callable[[], Session]) -> None:
+    """A session has come: the store keeps it, and the application may. `make` makes it for whoever does."""
+    event = SessionReceived(make)
     config = conn._config
     if isinstance(config, ClientConfig) and config.session_store is not None:
-        config.session_store.put(session)
-    conn._events.append(SessionReceived(session))
+        config.session_store.put(event.session)
+    conn._events.append(event)

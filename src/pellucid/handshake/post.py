@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ClientConfig, ServerConfig
 from pellucid.crypto.schedule13 import TrafficSecret, resumption_psk
+from pellucid.crypto.suites import Hash
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import KeysUpdated, PeerAuthenticated
 from pellucid.handshake.context import Handshake, Steps, Transcript
@@ -27,6 +29,7 @@ from pellucid.wire.messages import CertificateRequest, Finished, HelloRequest, K
 
 if TYPE_CHECKING:
     from pellucid.connection import Connection
+    from pellucid.info import ConnectionInfo
 
 
 def after_handshake(conn: Connection, raw: bytes) -> None:
@@ -168,16 +171,32 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
     if not message.ticket_lifetime:
         return  # RFC 8446 4.6.1: to be discarded at once
     resumption, binding = conn._resumption
-    info, config = conn.info, conn._config
-    session = Session(
+    now = int(conn._config.now() * 1000)
+    make = partial(session_of, message, conn.info, conn.suite.hash, resumption, binding, now, early)
+    if conn._note is not None:
+        conn._note(("ticket key", make().secret, resumption, message.ticket_nonce))
+    keep_session(conn, make)
+
+
+def session_of(
+    ticket: NewSessionTicket,
+    info: ConnectionInfo,
+    hash: Hash,
+    resumption: Secret,
+    binding: bytes,
+    now: int,
+    early: int,
+) -> Session:
+    """The session of a ticket that came at `now`, and its key (RFC 8446 section 4.6.1)."""
+    return Session(
         FORMAT,
         0x0304,
         info.cipher_suite,
-        resumption_psk(conn.suite.hash, resumption, message.ticket_nonce),
-        message.ticket,
-        int(config.now() * 1000),
-        message.ticket_lifetime,
-        message.ticket_age_add,
+        resumption_psk(hash, resumption, ticket.ticket_nonce),
+        ticket.ticket,
+        now,
+        ticket.ticket_lifetime,
+        ticket.ticket_age_add,
         early,
         1,
         0,
@@ -194,9 +213,6 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
         b"",
         info.peer_public_key or b"",
     )
-    if conn._note is not None:
-        conn._note(("ticket key", session.secret, resumption, message.ticket_nonce))
-    keep_session(conn, session)
 
 
 # -- post-handshake authentication -------------------------------------------------------------------
