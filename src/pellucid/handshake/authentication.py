@@ -210,7 +210,8 @@ def check_certificate_verify(
         refuse(Reason.UNOFFERED_SIGNATURE_SCHEME, SignatureScheme.name_of(scheme))
     verify(scheme, key, message.signature, context + h.transcript.digest(), tls13=True, pss_key=pss_key)
     h.facts["signature_scheme"] = scheme
-    h.decide("signature_scheme", scheme, "the signer's choice among ours", h.policy.signature_schemes)
+    what = "signature_scheme" if h.conn.client else "client_signature_scheme"
+    h.decide(what, scheme, "the signer's choice among ours", h.policy.signature_schemes)
 
 
 def believe_raw_key(

@@ -374,7 +374,9 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
     if identity is not None and scheme is None:
         identity = None
     h.decide(
-        "certificate", None if identity is None else identity.kind, "the first that the server can verify"
+        "client_certificate",
+        None if identity is None else identity.kind,
+        "the first that the server can verify",
     )
     send_certificate(
         h,

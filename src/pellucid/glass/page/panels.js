@@ -74,6 +74,13 @@ const Panels = (() => {
 
   const yes = (value) => (value === null ? h("span", { class: "quiet", title: "this side cannot know" }, "?") : tick(value));
 
+  // What was offered and acceptable, where no table says so.
+  const lists = (one) => {
+    const known = ["offered", "acceptable"].filter((name) => one[name] !== null);
+    return known.length ? h("dl", { class: "entries" }, known.map((name) =>
+      h("div", {}, h("dt", {}, name), h("dd", {}, one[name].join(", ") || "nothing")))) : null;
+  };
+
   const decision = (one) => {
     const rows = one.options.map((option) =>
       h("tr", { class: option.chosen ? "chosen" : "" }, h("th", { scope: "row" }, option.chosen ? h("span", { class: "sr" }, "chosen: ") : null, option.name),
@@ -83,9 +90,9 @@ const Panels = (() => {
       h("p", { class: "answer" }, h("b", {}, one.chosen || "nothing"), h("small", { class: one.who }, ` the ${one.who} chose`)),
       one.rule ? h("p", { class: "rule" }, one.rule) : null,
       one.about ? h("p", { class: "about" }, one.about) : null,
-      rows.length ? h("details", { open: one.options.length < 6 }, h("summary", {}, `All ${rows.length} possibilities`),
+      rows.length < 2 ? lists(one) : h("details", { open: one.options.length < 6 }, h("summary", {}, `All ${rows.length} possibilities`),
         h("div", { class: "wide", tabindex: 0, role: "group", "aria-label": one.question },
-          h("table", {}, h("thead", {}, h("tr", {}, ["", "offered", "acceptable", "why"].map((head) => (head ? h("th", { scope: "col" }, head) : h("td", {}))))), h("tbody", {}, rows)))) : null,
+          h("table", {}, h("thead", {}, h("tr", {}, ["", "offered", "acceptable", "why"].map((head) => (head ? h("th", { scope: "col" }, head) : h("td", {}))))), h("tbody", {}, rows)))),
       one.unknown ? h("p", { class: "note" }, one.unknown) : null);
   };
 

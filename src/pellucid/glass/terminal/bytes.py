@@ -93,6 +93,9 @@ def _leaf(field: Field, data: bytes, label: str, section: str, width: int) -> It
     words: list[tuple[str, str]] = []
     room = width - _LEFT
     indent = len(label) - len(label.lstrip())
+    label = _cut(label, room)
+    below = section if len(label) + 1 + len(section) > room else ""  # no room for it beside the label
+    section = "" if below else section
     if len(label) + 2 + len(said) + len(section) < room:
         words.append((f"{label}  ", "label"))
         first = said
@@ -105,6 +108,8 @@ def _leaf(field: Field, data: bytes, label: str, section: str, width: int) -> It
         if said and not first
         else []
     )
+    if below:
+        extra.append((" " * (indent + 2), below, "quiet"))
     if field.about and field.name not in _PLAIN:
         extra += [(" " * (indent + 2), part, "tells") for part in wrap(field.about, room - indent - 2)]
     for number in range(max(len(hexes), 1 + len(extra))):

@@ -34,12 +34,22 @@ def _decision(decision: Decision, width: int) -> Iterator[Line]:
     else:
         yield chosen
         yield from paragraph(rule, width, 6, "label")
+    if len(decision.options) < 2:
+        yield from _lists(decision, width)
     others = [option for option in decision.options if not option.chosen]
     if others:
         longest = min(max(len(option.name) for option in others), 40)
         for why, group in _grouped(others):
             yield from _group(group, why, longest, width)
     yield from paragraph(decision.unknown, width, 4, "quiet")
+
+
+def _lists(decision: Decision, width: int) -> Iterator[Line]:
+    """What was offered and acceptable, where no options say so."""
+    for label, names in (("offered", decision.offered), ("acceptable", decision.acceptable)):
+        if names is not None:
+            line: Line = [("    ", ""), (f"{label:<12}", "label")]
+            yield from hanging(line, ", ".join(names) or "nothing", width, "value")
 
 
 def _grouped(options: list[Option]) -> list[tuple[str, list[Option]]]:

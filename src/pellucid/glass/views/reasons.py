@@ -7,13 +7,25 @@ known only from its own trace; without it, the view says so and guesses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pellucid.errors import Reason
 from pellucid.glass.decode import version_name
 from pellucid.glass.trace import Fact, Trace
-from pellucid.wire.codepoints import CipherSuite, CodePoint, NamedGroup, SignatureScheme, is_grease
+from pellucid.glass.views import choices, identities
+from pellucid.glass.views.choices import Choice, Ground, Values
+from pellucid.wire.codepoints import (
+    CertificateCompressionAlgorithm,
+    CertificateType,
+    CipherSuite,
+    CodePoint,
+    MaxFragmentLength,
+    NamedGroup,
+    SignatureScheme,
+    is_grease,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class Decision:
         section: where the RFC speaks of it.
         options: the chosen one among the others, in the chooser's order of preference.
         unknown: what this trace cannot tell, a sentence; "" where it tells all.
+        offered: what the chooser was offered; None where nobody tells.
+        acceptable: what the chooser would have taken; None where only the chooser knows.
     """
 
     what: str
@@ -58,11 +72,13 @@ class Decision:
     section: str
     options: tuple[Option, ...]
     unknown: str = ""
+    offered: tuple[str, ...] | None = None
+    acceptable: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonsView:
-    """Every choice of the handshake, in the order in which it was made."""
+    """Every choice of the handshake, in the order in which a handshake makes them."""
 
     decisions: tuple[Decision, ...]
 
@@ -123,67 +139,249 @@ _QUESTIONS: dict[str, tuple[str, str, str, str]] = {
     "retry": (
         "Ask for another hello?", "server", "A round trip more, to agree on a group.", "RFC 8446 4.1.4",
     ),
+    "extended_master_secret": (
+        "Bind the master secret to every message?", "server",
+        "Without it two handshakes can be made to share one master secret (Triple Handshake, 2014).",
+        "RFC 7627 5.1",
+    ),
+    "encrypt_then_mac": (
+        "Encrypt first, then authenticate?", "server",
+        "With CBC the other order lets an attacker guess, byte by byte (Lucky Thirteen, 2013).",
+        "RFC 7366 2",
+    ),
+    "session_ticket": (
+        "Give the client a ticket?", "server", "With it the client resumes, and the server keeps nothing.",
+        "RFC 5077 3.2",
+    ),
+    "record_size_limit": (
+        "How long may a record be?", "server", "Small devices cannot hold 16 KiB at once.", "RFC 8449 4",
+    ),
+    "max_fragment_length": (
+        "How long may a record be?", "server", "Small devices cannot hold 16 KiB at once.", "RFC 6066 4",
+    ),
+    "server_certificate_type": (
+        "What kind of certificate does the server show?", "server",
+        "A raw public key is short; who is behind it must be known from elsewhere.", "RFC 7250 4.2",
+    ),
+    "client_certificate_type": (
+        "What kind of certificate does the client show?", "server",
+        "A raw public key is short; who is behind it must be known from elsewhere.", "RFC 7250 4.2",
+    ),
+    "certificate_compression": (
+        "Compress the certificate?", "server",
+        "Certificates are the longest part of a handshake; it should fit into few packets.", "RFC 8879 4",
+    ),
+    "client_auth": (
+        "Ask the client for a certificate?", "server",
+        "Without one the server knows nothing of who the client is.", "RFC 8446 4.3.2",
+    ),
+    "stapling": (
+        "Send proof that the certificate is not revoked?", "server",
+        "The authority's own word (OCSP) comes along; the client need not ask it.", "RFC 8446 4.4.2.1",
+    ),
 }  # fmt: skip
 _REGISTRY: dict[str, type[CodePoint]] = {
     "cipher_suite": CipherSuite,
     "group": NamedGroup,
+    "retry": NamedGroup,
     "signature_scheme": SignatureScheme,
     "client_signature_scheme": SignatureScheme,
+    "server_certificate_type": CertificateType,
+    "client_certificate_type": CertificateType,
+    "certificate_compression": CertificateCompressionAlgorithm,
+    "max_fragment_length": MaxFragmentLength,
 }
-
-#: Choices whose note lists no alternatives: what was asked for stands there instead.
-_LISTLESS = frozenset({"certificate", "client_certificate"})
+#: The two ends' clocks are not one: choices stand in the order in which a handshake makes them.
+_RANK = {
+    what: rank
+    for rank, what in enumerate((
+        "psk offer", "version", "cipher_suite", "resumption", "group", "retry", "psk", "early_data", "alpn",
+        "extended_master_secret", "encrypt_then_mac", "session_ticket", "record_size_limit",
+        "max_fragment_length", "server_certificate_type", "client_certificate_type", "certificate",
+        "signature_scheme", "certificate_compression", "stapling", "client_auth", "client_certificate",
+        "client_signature_scheme",
+    ))
+}  # fmt: skip
+#: Who shows it.
+_SHOWN = {"certificate": "server", "client_certificate": "client"}
+#: Choices of yes or no.
+_FLAGS = frozenset({
+    "early_data", "extended_master_secret", "encrypt_then_mac", "session_ticket", "resumption", "client_auth",
+    "stapling",
+})  # fmt: skip
+#: What could not be agreed on, by how the server refused.
+_FAILED = {
+    Reason.UNSUPPORTED_PROTOCOL: "version",
+    Reason.NO_SHARED_CIPHER: "cipher_suite",
+    Reason.NO_SHARED_GROUP: "group",
+    Reason.NO_APPLICATION_PROTOCOL: "alpn",
+}
+_UNHEARD = "seen on the wire; only the two ends know by which rule"
+_NOTHING = "there is nothing that both know"
 
 
 def build(trace: Trace, other: Trace | None = None, key: Any = None) -> ReasonsView:
     """Every decision of the trace; what only the other end knows comes from `other`."""
-    made = list(trace.of("decision"))
-    theirs = {fact.fields["what"]: fact for fact in other.of("decision")} if other is not None else {}
-    decisions = [_decision(trace, fact, theirs.pop(fact.fields["what"], None)) for fact in made]
-    if other is not None:
-        decisions += [_decision(other, fact, None) for fact in theirs.values()]
-    return ReasonsView(tuple(sorted(decisions, key=lambda one: one.at)))
-
-
-def _decision(trace: Trace, fact: Fact, twin: Fact | None) -> Decision:
-    """A decision, from the chooser's own note where there is one, completed by the other's."""
-    what = str(fact.fields["what"])
-    question, who, about, section = _QUESTIONS.get(what, (what.replace("_", " "), trace.role, "", ""))
-    ours = trace.role == who
-    best = fact if ours or twin is None else twin
-    offered, acceptable = (
-        _lists(best, twin if best is fact else fact) if what not in _LISTLESS else (None, None)
+    ground = Ground(trace, other)
+    read = dict(choices.read(ground))
+    noted: dict[str, list[Fact]] = {}
+    for one in (trace, other):
+        if one is not None:
+            latest = {fact.fields["what"]: fact for fact in one.of("decision")}
+            noted[one.role] = list(latest.values())
+    names = list(
+        dict.fromkeys([fact.fields["what"] for facts in noted.values() for fact in facts] + list(read))
     )
-    chosen = fact.fields["chosen"]
-    options = _options(what, who, chosen, offered, acceptable, str(best.fields["rule"]))
+    failed = _failure(trace, other)
+    found = [
+        _decision(ground, what, _notes(noted, what, trace.role), read.get(what), what == failed)
+        for what in names + [shown for shown in _SHOWN if shown not in names]
+    ]
+    made = [one for one in found if one is not None]
+    return ReasonsView(tuple(sorted(made, key=lambda one: (_RANK.get(one.what, len(_RANK)), one.at))))
+
+
+def _notes(noted: dict[str, list[Fact]], what: str, role: str) -> tuple[Fact | None, Fact | None]:
+    """(the chooser's own note, the other end's)."""
+    who = _QUESTIONS[what][1] if what in _QUESTIONS else role
+    pair = {
+        side: next((fact for fact in facts if fact.fields["what"] == what), None)
+        for side, facts in noted.items()
+    }
+    return pair.get(who), pair.get("client" if who == "server" else "server")
+
+
+def _failure(trace: Trace, other: Trace | None) -> str:
+    """What could not be agreed on; "" where that was not the trouble, or nobody here knows."""
+    for one in (trace, other):
+        for fact in one.of("error") if one is not None and one.role == "server" else ():
+            if fact.fields.get("local") and fact.fields.get("reason") in _FAILED:
+                return _FAILED[fact.fields["reason"]]
+    return ""
+
+
+def _decision(
+    ground: Ground, what: str, notes: tuple[Fact | None, Fact | None], read: Choice | None, failed: bool
+) -> Decision | None:
+    """A decision: from the chooser's own note, from the other end's, from what can be read."""
+    role = ground.reader.trace.role
+    question, who, about, section = _QUESTIONS.get(what, (what.replace("_", " "), role, "", ""))
+    note = notes[0] or notes[1]
+    if (
+        note is None
+        and what not in _SHOWN
+        and (read is None or (read.chosen is None and not _ended(what, read, failed)))
+    ):
+        return None
+    chosen = note.fields["chosen"] if note is not None else read.chosen if read is not None else None
+    rule = str(note.fields["rule"]) if note is not None else read.rule if read is not None else ""
+    at = note.at if note is not None else read.at if read is not None else 0.0
+    if what in _SHOWN:
+        return _certificate(ground, what, note, (question, who, about, section))
+    offered, acceptable = _lists(notes, read)
+    if failed and note is None:
+        rule = _NOTHING
+    rule = rule or _UNHEARD
+    if what in _FLAGS:
+        chosen = chosen in (True, "accepted")
+        if rule == _UNHEARD and not chosen:
+            wanted, taken = ((None if one is None else True in one) for one in (offered, acceptable))
+            rule = _why_not(who, wanted, taken, True)
+        options = _flag(chosen, offered, acceptable, rule)
+    elif what == "psk":
+        options = _keys(chosen, offered or (), rule)
+    else:
+        options = _options(ground, what, who, chosen, offered, acceptable, rule)
     unknown = ""
-    if options and acceptable is None:
+    if options and acceptable is None and not (what in _FLAGS and chosen):
         unknown = f"What else the {who} would have taken is known to the {who} alone."
     return Decision(
-        what, fact.at, question, who, name_of(what, chosen), str(best.fields["rule"]), about, section,
-        options, unknown,
+        what, at, question, who, name_of(what, chosen), rule, about, section, options, unknown,
+        _named(what, offered), _named(what, acceptable),
     )  # fmt: skip
 
 
-def _lists(fact: Fact, twin: Fact | None) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
-    """(offered, acceptable), each from whichever end noted it; None where nobody did."""
-    found: list[tuple[Any, ...] | None] = []
+def _ended(what: str, read: Choice, failed: bool) -> bool:
+    """Whether nothing chosen is a choice too: it was refused, or an answer was left out."""
+    return failed or what in ("alpn", "psk", "retry") or bool(read.rule)
+
+
+def _named(what: str, values: Values) -> tuple[str, ...] | None:
+    return None if values is None else tuple(dict.fromkeys(name_of(what, one) for one in _all(what, values)))
+
+
+def _lists(notes: tuple[Fact | None, Fact | None], read: Choice | None) -> tuple[Values, Values]:
+    """(offered, acceptable): as the chooser noted it, as can be read, as the other end noted it; or None."""
+    found: list[Values] = []
     for name in ("offered", "acceptable"):
-        lists = [one.fields.get(name) for one in (fact, twin) if one is not None]
-        found.append(next((tuple(one) for one in lists if one), None))
+        noted = [tuple(one.fields.get(name) or ()) or None if one is not None else None for one in notes]
+        seen = None if read is None else getattr(read, name)
+        known = next((one for one in (noted[0], seen, noted[1]) if one is not None), None)
+        found.append(None if known is None else tuple(known))
     return found[0], found[1]
 
 
+def _flag(chosen: bool, offered: Values, acceptable: Values, rule: str) -> tuple[Option, ...]:
+    """Yes or no: one possibility is enough."""
+    if not chosen:
+        return (Option("no", None, None, None, True, rule),)
+    wanted, taken = ((None if one is None else True in one) for one in (offered, acceptable))
+    return (Option("yes", None, wanted, taken, True, rule),)
+
+
+def _keys(chosen: Any, offered: tuple[Any, ...], rule: str) -> tuple[Option, ...]:
+    """Keys from before, in the order in which the client offers them; tried until one is known."""
+    found = []
+    for index in offered:
+        name = name_of("psk", index)
+        if index == chosen:
+            found.append(Option(name, index, True, True, True, rule))
+        elif chosen is not None and index > chosen:
+            found.append(Option(name, index, True, None, False, "the chosen one came first"))
+        else:
+            why = "the server cannot use it: it does not know it, or it is too old, or for another hash"
+            found.append(Option(name, index, True, False, False, why))
+    return tuple(found)
+
+
+def _certificate(
+    ground: Ground, what: str, note: Fact | None, words: tuple[str, str, str, str]
+) -> Decision | None:
+    """Which certificate, out of those that the end has."""
+    question, who, about, section = words
+    role = _SHOWN[what]
+    message = ground.shown.get(role)
+    if note is None and (message is None or (role == "client" and ground.request is None)):
+        return None
+    rule = str(note.fields["rule"]) if note is not None else f"the {role} showed it"
+    shown = identities.candidates(ground, role, rule)
+    chosen = next((one.title for one in shown if one.chosen), "none")
+    if chosen == "none":
+        rule = f"the {role} has none that the other end takes" if shown else f"the {role} has none"
+        if not shown and ground.settings[role] is None:
+            rule = f"the {role} shows none"
+    options = tuple(Option(one.title, None, one.fits, one.named, one.chosen, one.why) for one in shown)
+    at = note.at if note is not None else message.at if message is not None else 0.0
+    unknown = (
+        ""
+        if ground.settings[role] is not None
+        else f"What else the {role} could have shown is known to the {role} alone."
+    )
+    fitting = fits = None
+    if ground.settings[role] is not None:
+        fitting = tuple(one.title for one in shown if one.fits)
+        fits = tuple(one.title for one in shown if one.fits is not False and one.named is not False)
+    return Decision(
+        what, at, question, who, chosen, rule, about, section, options, unknown,
+        fitting, fits,
+    )  # fmt: skip
+
+
 def _options(
-    what: str,
-    who: str,
-    chosen: Any,
-    offered: tuple[Any, ...] | None,
-    acceptable: tuple[Any, ...] | None,
-    rule: str,
+    ground: Ground, what: str, who: str, chosen: Any, offered: Values, acceptable: Values, rule: str
 ) -> tuple[Option, ...]:
     names: dict[str, Any] = {}
-    for value in _all(what, offered, acceptable, chosen):
+    for value in _all(what, acceptable, offered, () if chosen is None else (chosen,)):
         names.setdefault(name_of(what, value), value)
     if len(names) < 2 and offered is None:
         return ()
@@ -191,46 +389,56 @@ def _options(
     seen = False
     found = []
     for name, value in names.items():
-        picked = name == chosen_name
+        picked = chosen is not None and name == chosen_name
         is_offered = None if offered is None else any(name_of(what, one) == name for one in offered)
         taken = None if acceptable is None else any(name_of(what, one) == name for one in acceptable)
         seen = seen or picked
-        misfit = "" if picked else _misfit(what, chosen_name, name)
+        misfit = "" if picked or chosen is None else _misfit(ground, what, chosen_name, name)
         why = rule if picked else misfit or _why_not(who, is_offered, taken, seen)
         found.append(Option(name, value if isinstance(value, int) else None, is_offered, taken, picked, why))
     return tuple(found)
 
 
-def _all(
-    what: str, offered: Iterable[Any] | None, acceptable: Iterable[Any] | None, chosen: Any
-) -> Iterable[Any]:
-    """The chooser's own list first: its order is the order of preference."""
-    for value in (*(acceptable or ()), *(offered or ())):
-        if not (
-            isinstance(value, int) and not isinstance(value, bool) and what in _REGISTRY and is_grease(value)
-        ):
+def _all(what: str, *lists: Iterable[Any] | None) -> Iterator[Any]:
+    """Each value of the lists, without the noise of RFC 8701."""
+    numbers = what == "version" or what in _REGISTRY
+    for value in (one for values in lists for one in values or ()):
+        if not (numbers and isinstance(value, int) and is_grease(value)):
             yield value
-    if chosen is not None:
-        yield chosen
 
 
-def _misfit(what: str, chosen: str, name: str) -> str:
-    """Why `name` could not stand beside what was chosen, whatever anybody prefers; "" where it could.
-
-    >>> _misfit("signature_scheme", "ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256")
-    'it is for another kind of key than the certificate has'
-    """
-    if what == "cipher_suite" and ("_WITH_" in chosen) != ("_WITH_" in name):
-        return f"it belongs to TLS {'1.3' if '_WITH_' in chosen else '1.2'}"
+def _misfit(ground: Ground, what: str, chosen: str, name: str) -> str:
+    """Why `name` could not stand beside what was chosen, whatever anybody prefers; "" where it could."""
+    if what == "cipher_suite":
+        if ("_WITH_" in chosen) != ("_WITH_" in name):
+            return f"it belongs to TLS {'1.3' if '_WITH_' in chosen else '1.2'}"
+        return "the earlier session goes on with its own" if ground.resumed12 else _unsigned(ground, name)
     if what in ("signature_scheme", "client_signature_scheme"):
-        kinds = [
-            next((kind for kind in _KINDS_OF_KEYS if one.startswith(kind)), one) for one in (chosen, name)
-        ]
-        if {"rsa_pss_rsae", "rsa_pkcs1"} == set(kinds):
-            return "TLS 1.3 knows it in certificates only" if kinds[1] == "rsa_pkcs1" else ""
-        if kinds[0] != kinds[1]:
-            return "it is for another kind of key than the certificate has"
+        return _wrong_key(chosen, name, tls13=ground.tls13)
     return ""
+
+
+def _unsigned(ground: Ground, suite: str) -> str:
+    """A suite of TLS 1.2 that no certificate of the server could sign for; "" for all others."""
+    kinds = identities.kinds(ground)
+    auth = next((auth for auth in ("ECDSA", "RSA") if f"_{auth}_WITH_" in suite), "")
+    return f"the server has no {auth} key" if auth and kinds is not None and auth not in kinds else ""
+
+
+def _wrong_key(chosen: str, name: str, *, tls13: bool) -> str:
+    """Why a key that signs by one scheme cannot sign by another; "" where it can.
+
+    >>> _wrong_key("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256", tls13=True)
+    'it is for another kind of key than the certificate has'
+    >>> _wrong_key("ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", tls13=True)
+    'it is for a key on another curve'
+    """
+    kinds = [next((kind for kind in _KINDS_OF_KEYS if one.startswith(kind)), one) for one in (chosen, name)]
+    if {"rsa_pss_rsae", "rsa_pkcs1"} == set(kinds):
+        return "TLS 1.3 knows it in certificates only" if tls13 and kinds[1] == "rsa_pkcs1" else ""
+    if kinds[0] != kinds[1] or (kinds[0] == "mldsa" and chosen != name):
+        return "it is for another kind of key than the certificate has"
+    return "it is for a key on another curve" if tls13 and kinds[0] == "ecdsa" and chosen != name else ""
 
 
 #: The beginnings of signature schemes' names, by the kind of key that makes them.
@@ -264,6 +472,8 @@ def name_of(what: str, value: Any) -> str:
         return version_name(int(value))
     if what in _REGISTRY:
         return _REGISTRY[what].name_of(int(value))
+    if what == "psk offer":
+        return f"{value} key{'s' if value != 1 else ''}"
     if what == "psk":
         return f"the client's key number {int(value) + 1}"
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
