@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("pellucid.cli.demo:demo", "Watch a client and a server go through the nine steps."),
     "connect": ("pellucid.cli.connect:connect", "Connect to a server and show the handshake."),
     "serve": ("pellucid.cli.serve:serve", "Run a server that shows its visitors' handshakes."),
+    "proxy": ("pellucid.cli.proxy:proxy", "Stand between programs and servers, and show both handshakes."),
     "live": ("pellucid.cli.live:live", "Watch handshakes happen in the browser, and break them."),
     "trace": ("pellucid.cli.trace:trace", "Show the handshakes of any Python program."),
     "decode": ("pellucid.cli.decode:decode", "Show a recorded handshake: a trace, a capture, hex."),

@@ -51,11 +51,10 @@ from pellucid.cli.settings import (
     trust_of,
     trusted_keys_of,
 )
-from pellucid.cli.terminal import Terminal, columns, table
+from pellucid.cli.terminal import Terminal
 from pellucid.config import ClientConfig
 from pellucid.connection import ClientConnection
 from pellucid.errors import TLSError
-from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
 from pellucid.io.sockets import TLSSocket
 from pellucid.keylog import KeyLog
@@ -122,7 +121,7 @@ def connect(
         observer=trace,
     )
     at_the_end = click.get_current_context().call_on_close
-    at_the_end(lambda: _record(keep, trace, output))
+    at_the_end(lambda: files.record(keep.record, trace, secrets=output.show_secrets))
     at_the_end(lambda: Pictures(draw, output.show_secrets).add(trace))
     tls: TLSSocket | None = None
     try:
@@ -188,12 +187,7 @@ def _show(terminal: Terminal, trace: Trace, *, to_stdout: bool) -> None:
         return
     console = terminal.out if to_stdout else terminal.err
     terminal.show(trace, to=console)
-    if terminal.views:
-        return
-    told = tell(client=trace)
-    rows = [(row.label, str(row.value)) for row in told.summary]
-    if rows:
-        terminal.draw([[("", "")], *table(rows, columns(console))], to=console)
+    terminal.summary(trace, to=console)
 
 
 def _confess(terminal: Terminal, trace: Trace) -> None:
@@ -205,12 +199,6 @@ def _confess(terminal: Terminal, trace: Trace) -> None:
             f"Not checked: {'; '.join(unchecked)}.",
             "Whoever stands in the line may be answering: send nothing secret, believe nothing.",
         )
-
-
-def _record(keep: RecordFlags, trace: Trace, output: OutputFlags) -> None:
-    if keep.record:
-        lines = "".join(line + "\n" for line in trace.lines(secrets=output.show_secrets))
-        files.write(keep.record, lines, private=output.show_secrets)
 
 
 def _drain(tls: TLSSocket, terminal: Terminal) -> None:

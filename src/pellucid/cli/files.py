@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from pellucid.errors import Reason, UsageError
+from pellucid.glass.trace import Trace
 
 
 def write(path: str, content: str | bytes, *, private: bool = False, append: bool = False) -> None:
@@ -36,3 +37,19 @@ def write(path: str, content: str | bytes, *, private: bool = False, append: boo
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise UsageError(Reason.BAD_CONFIG, f"{path}: {error.strerror}") from None
+
+
+def record(path: str | None, trace: Trace, *, secrets: bool = False, append: bool = False) -> None:
+    """`--record`: write a trace as JSON Lines.
+
+    Parameters:
+        path: the file; None writes nothing.
+        secrets: with its secrets and data; the file is for its owner only then.
+        append: behind the traces that are there.
+
+    Raises:
+        UsageError: it cannot be written (`Reason.BAD_CONFIG`).
+    """
+    if path is not None:
+        lines = "".join(line + "\n" for line in trace.lines(secrets=secrets))
+        write(path, lines, private=secrets, append=append)

@@ -70,7 +70,7 @@ def say_where(page: LivePage, host: str, terminal: Terminal) -> None:
         terminal.objects([{"url": page.url}])
     else:
         click.echo(page.url)
-    if not _is_loopback(host):
+    if not is_loopback(host):
         terminal.problem(
             "The page is open to the network, unencrypted.",
             f"It listens on {host}; whoever sees the address on its way may use it too.",
@@ -95,7 +95,8 @@ def end_on_sigterm(finished: threading.Event) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

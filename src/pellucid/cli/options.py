@@ -74,14 +74,37 @@ class OfferFlags:
 
 @dataclass(frozen=True)
 class VisitorFlags:
-    """What a server asks of its clients, and gives them."""
+    """What a server asks of its clients."""
 
     client_auth: str
     client_ca: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GrantFlags:
+    """What a server gives its clients."""
+
     tickets: int
     max_early_data: int
     stateless_retry: bool
     require_server_name: bool
+
+
+@dataclass(frozen=True)
+class ProxyFlags:
+    """What a proxy does, and between whom."""
+
+    listen: tuple[str, int]
+    to: str | None
+    to_tls: bool
+    plain: bool
+    intercept: bool
+    tap: bool
+    to_cert: str | None
+    to_key: str | None
+    authority: str | None
+    authority_key: str | None
+    most: int
 
 
 @dataclass(frozen=True)
@@ -302,6 +325,11 @@ visitor_options = _bundle(
         help="Ask for a client certificate; later: after the handshake.",
     ),
     click.option("--client-ca", multiple=True, metavar="FILE|DIR", help="Who vouches for clients."),
+)
+
+grant_options = _bundle(
+    GrantFlags,
+    "grant",
     click.option(
         "--tickets",
         type=click.IntRange(0, 255),
@@ -320,6 +348,53 @@ visitor_options = _bundle(
     ),
     click.option("--stateless-retry", is_flag=True, help="Keep the state of a retry in its cookie."),
     click.option("--require-server-name", is_flag=True, help="Refuse who asks for another name, or none."),
+)
+
+
+def _place(context: click.Context, option: click.Parameter, text: str) -> tuple[str, int]:
+    """Where to listen: on this machine only, unless an address is given."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
+    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise click.BadParameter(f"{text!r} is no [ADDR:]PORT.")
+    return host, int(port)
+
+
+proxy_options = _bundle(
+    ProxyFlags,
+    "proxy",
+    click.option(
+        "--listen",
+        default="0",
+        callback=_place,
+        metavar="[ADDR:]PORT",
+        help="Where to listen.  [default: a free port, for this machine only]",
+    ),
+    click.option("--to", metavar="HOST:PORT", help="The server; without it clients name it, by CONNECT."),
+    click.option("--to-tls", is_flag=True, help="Speak TLS with the server too."),
+    click.option("--plain", is_flag=True, help="Speak plain with clients, and TLS with the server."),
+    click.option(
+        "--intercept",
+        is_flag=True,
+        help="Speak TLS with both, under certificates of an authority of ours: both handshakes are shown.",
+    ),
+    click.option("--tap", is_flag=True, help="Touch nothing; show what passes, as a listener sees it."),
+    click.option("--to-cert", metavar="FILE", help="The certificate that the server is shown, PEM."),
+    click.option("--to-key", metavar="FILE", help="Its private key.  [default: in the --to-cert file]"),
+    click.option(
+        "--authority",
+        metavar="FOLDER|FILE",
+        help="Who issues certificates here.  [default: an authority of this user, made at first use]",
+    ),
+    click.option("--authority-key", metavar="FILE", help="Its key, if --authority is a certificate's file."),
+    click.option(
+        "--most",
+        type=click.IntRange(1),
+        default=256,
+        metavar="N",
+        show_default=True,
+        help="Connections at once; more have to wait.",
+    ),
 )
 
 after_options = _bundle(

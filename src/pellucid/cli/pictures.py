@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pellucid.cli import files
@@ -19,15 +20,24 @@ class Pictures:
     Parameters:
         draw: the flags.
         secrets: show keys whole.
+        data: show in the page what the two said to each other; the capture always has it.
     """
 
     draw: PictureFlags
     secrets: bool = False
+    data: bool = True
     _documents: list[dict[str, Any]] = field(default_factory=list)
     _traces: list[Trace] = field(default_factory=list)
 
-    def add(self, trace: Trace, other: Trace | None = None, *, title: str = "", key: Any = None) -> None:
+    def add(
+        self, trace: Trace, other: Trace | None = None, *, title: str = "", key: Any = None, part: str = ""
+    ) -> None:
         """A connection more: the page shows it behind the others, the SVG shows it alone.
+
+        Parameters:
+            trace, other, key: see `pellucid.glass.views.View`.
+            title: what is shown.
+            part: of a connection with several handshakes; the SVG's name gets it at its end.
 
         Raises:
             UsageError: a file cannot be written (`Reason.BAD_CONFIG`).
@@ -38,13 +48,18 @@ class Pictures:
             from pellucid.glass import page
 
             settings: dict[str, Any] = {"title": title, "key": key, "secrets": self.secrets}
-            self._documents = [*self._documents, page.document(trace, other, **settings)][-_MOST:]
+            self._documents = [
+                *self._documents,
+                page.document(trace if self.data else trace.without_data(), other, **settings),
+            ][-_MOST:]
             text = page.page(self._documents, title=title or "A TLS handshake")
             files.write(self.draw.html, text, private=self.secrets)
         if self.draw.svg:
             from pellucid.glass import svg
 
-            files.write(self.draw.svg, svg.draw(trace, other, title=title))
+            path = Path(self.draw.svg)
+            picture = svg.draw(trace if self.data else trace.without_data(), other, title=title)
+            files.write(str(path.with_stem(path.stem + part)), picture)
         if self.draw.pcap:
             from pellucid.glass.capture import export
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
-from collections.abc import Callable
-from typing import Any
 
 import click
 
@@ -14,6 +11,7 @@ from pellucid.cli import exits, files
 from pellucid.cli.live import LivePage, end_on_sigterm, make_site, say_where, wait_for_the_end
 from pellucid.cli.options import (
     AfterFlags,
+    GrantFlags,
     IdentityFlags,
     NegotiationFlags,
     OutputFlags,
@@ -22,6 +20,7 @@ from pellucid.cli.options import (
     RecordFlags,
     VisitorFlags,
     after_options,
+    grant_options,
     identity_options,
     negotiation_options,
     output_options,
@@ -31,20 +30,17 @@ from pellucid.cli.options import (
     visitor_options,
 )
 from pellucid.cli.pictures import Pictures
-from pellucid.cli.problems import report
+from pellucid.cli.renewal import Present
 from pellucid.cli.settings import (
     alpn_of,
+    clients_of,
     identities_of,
     policy_of,
     psks_of,
     target,
-    trust_in,
-    trusted_keys_of,
 )
-from pellucid.cli.terminal import Terminal
 from pellucid.cli.visitors import Visitors
 from pellucid.config import ServerConfig
-from pellucid.errors import Reason, TLSError, UsageError
 from pellucid.io.endpoints import Server
 from pellucid.keylog import KeyLog
 from pellucid.resumption.tickets import ReplayMemory, SessionStore, TicketKeys
@@ -70,6 +66,7 @@ from pellucid.trust.identity import Identity
 @identity_options
 @psk_options
 @visitor_options
+@grant_options
 @negotiation_options
 @after_options
 @record_options
@@ -85,6 +82,7 @@ def serve(
     identity: IdentityFlags,
     shared_key: PskFlags,
     who: VisitorFlags,
+    grant: GrantFlags,
     negotiation: NegotiationFlags,
     after: AfterFlags,
     keep: RecordFlags,
@@ -98,11 +96,6 @@ def serve(
     """
     terminal = output.terminal()
     host, port = target(address if ":" in address else f"127.0.0.1:{address}", 0)
-    keys = trusted_keys_of(identity)
-    if who.client_auth != "none" and not who.client_ca and not keys:
-        raise UsageError(
-            Reason.BAD_CONFIG, "whom to believe? --client-auth needs --client-ca, or --trust-key"
-        )
     shared = psks_of(shared_key)
     identities = identities_of(identity)
     if not identities and not (shared and not name):
@@ -112,21 +105,16 @@ def serve(
         identities=identities,
         psks=shared,
         alpn=alpn_of(negotiation),
-        client_auth="none" if who.client_auth == "later" else who.client_auth,
-        client_trust=trust_in(who.client_ca) if who.client_ca else None,
-        post_handshake_auth=who.client_auth == "later",
-        trusted_public_keys=keys,
-        client_certificate_types=(2,) if keys else (0,),
-        server_certificate_types=(2,) if identity.raw_key else (0, 2),
-        tickets=who.tickets,
-        session_ticket_12=who.tickets > 0,
+        **clients_of(who, identity),
+        tickets=grant.tickets,
+        session_ticket_12=grant.tickets > 0,
         ticket_issuer=TicketKeys(),
         session_cache=SessionStore(),
-        max_early_data=who.max_early_data,
+        max_early_data=grant.max_early_data,
         # Ticket keys are new with each start: there is no early data from before to guard against.
         replay_guard=ReplayMemory(started_at=time.time() - 3600),
-        stateless_retry=who.stateless_retry,
-        require_server_name=who.require_server_name,
+        stateless_retry=grant.stateless_retry,
+        require_server_name=grant.require_server_name,
         keylog=KeyLog(keep.keylog) if keep.keylog else None,
     )
     with contextlib.ExitStack() as stack:
@@ -146,7 +134,7 @@ def serve(
             later=who.client_auth == "later",
             scenes=scenes,
         )
-        present = _Present(base, lambda: identities_of(identity), terminal)
+        present = Present(base, lambda: identities_of(identity), terminal)
         server = Server(
             visitors.handle,
             lambda: visitors.config(present.config),
@@ -163,33 +151,6 @@ def serve(
         terminal.err.file.flush()
         wait_for_the_end(visitors.finished)
     return visitors.code if once else exits.OK
-
-
-class _Present:
-    """The present configuration: new identities are swapped in by one assignment."""
-
-    def __init__(
-        self, config: ServerConfig, read: Callable[[], tuple[Identity, ...]], terminal: Terminal
-    ) -> None:
-        self.config = config.replace(ticket_issuer=config.issuer)  # tickets outlive the change
-        self._read = read
-        self._terminal = terminal
-
-    def renew_on_sighup(self) -> None:
-        """Let SIGHUP read the certificates again; there is none on Windows."""
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, self._renew)
-
-    def _renew(self, *_: Any) -> None:
-        try:
-            found = self._read()
-        except TLSError as error:
-            report(error, terminal=self._terminal)
-            self._terminal.say("the certificates stay what they were")
-        else:
-            self.config = self.config.replace(identities=found)
-            self._terminal.say("the certificates were read again")
-        self._terminal.err.file.flush()
 
 
 def _issue(names: tuple[str, ...], save_ca: str | None) -> tuple[Identity, ...]:

@@ -15,6 +15,7 @@ from pellucid.cli.options import (
     OfferFlags,
     PskFlags,
     TrustFlags,
+    VisitorFlags,
     listed,
 )
 from pellucid.config import TLS_1_2, TLS_1_3, Policy
@@ -161,6 +162,23 @@ def identities_of(flags: IdentityFlags) -> tuple[Identity, ...]:
 def trusted_keys_of(flags: IdentityFlags) -> tuple[bytes, ...]:
     """The bare public keys of --trust-key, as SubjectPublicKeyInfo in DER."""
     return tuple(_public_key(file_bytes(name), name) for name in flags.trust_key)
+
+
+def clients_of(who: VisitorFlags, flags: IdentityFlags) -> dict[str, Any]:
+    """How a server knows its clients, and which kinds of certificates there are: for its `ServerConfig`."""
+    keys = trusted_keys_of(flags)
+    if who.client_auth != "none" and not who.client_ca and not keys:
+        raise UsageError(
+            Reason.BAD_CONFIG, "whom to believe? --client-auth needs --client-ca, or --trust-key"
+        )
+    return {
+        "client_auth": "none" if who.client_auth == "later" else who.client_auth,
+        "client_trust": trust_in(who.client_ca) if who.client_ca else None,
+        "post_handshake_auth": who.client_auth == "later",
+        "trusted_public_keys": keys,
+        "client_certificate_types": (2,) if keys else (0,),
+        "server_certificate_types": (2,) if flags.raw_key else (0, 2),
+    }
 
 
 def _public_key(data: bytes, name: str) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 import click
@@ -144,20 +144,34 @@ class Terminal:
 
     def _views(self, trace: Trace, other: Trace | None, key: Any, to: Console | None) -> None:
         from pellucid.glass import terminal as drawings
-        from pellucid.glass.views import VIEWS, to_json
+        from pellucid.glass.views import VIEWS
 
-        console = to or self.out
+        if self.as_json:
+            self.objects(self.view_objects(trace, other, key))
+            return
+        width = columns(to or self.out)
         for name in self.views:
             view = VIEWS[name]
-            tree = view.build(trace, other, key)
-            if self.as_json:
-                told = {"view": name, "role": trace.role, "title": view.title}
-                self.objects([told | to_json(tree, secrets=self.secrets)])
-                continue
-            width = columns(console)
             if len(self.views) > 1:
                 self.draw([[("", "")], *_banner(view.title, view.about, width)], to=to)
+            tree = view.build(trace, other, key)
             self.draw(drawings.draw(name, tree, width, secrets=self.secrets), to=to)
+
+    def view_objects(
+        self, trace: Trace, other: Trace | None = None, key: Any = None
+    ) -> Iterator[dict[str, Any]]:
+        """Each view that is asked for, as a JSON object."""
+        from pellucid.glass.views import VIEWS, to_json
+
+        for name in self.views:
+            told = {"view": name, "role": trace.role, "title": VIEWS[name].title}
+            yield told | to_json(VIEWS[name].build(trace, other, key), secrets=self.secrets)
+
+    def summary(self, trace: Trace, *, to: Console | None = None) -> None:
+        """What was agreed on, as a table below the story; nothing with views, or in JSON."""
+        if not self.as_json and not self.views:
+            rows = [(row.label, str(row.value)) for row in tell(*other_end(trace, None)).summary]
+            self.draw([[("", "")], *table(rows, columns(to or self.out))] if rows else [], to=to)
 
     def story(self, story: Story, *, to: Console | None = None) -> None:
         """Print a handshake: the ladder, or one JSON object for each step."""

@@ -11,11 +11,10 @@ from pellucid.cli import www as status
 from pellucid.cli.after import after_handshake
 from pellucid.cli.options import AfterFlags, RecordFlags
 from pellucid.cli.pictures import Pictures
-from pellucid.cli.terminal import Terminal, columns, table
+from pellucid.cli.terminal import Terminal
 from pellucid.config import ServerConfig
 from pellucid.events import PeerAuthenticated
 from pellucid.glass.decode import load, name_text, shown_identity
-from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
 from pellucid.io.sockets import TLSSocket
 from pellucid.trust.identity import Identity
@@ -122,10 +121,7 @@ class Visitors:
         trace = self._here.trace
         with self._lock:
             self.code = code
-            if self.keep.record:
-                secrets = self.terminal.secrets
-                lines = "".join(line + "\n" for line in trace.lines(secrets=secrets))
-                files.write(self.keep.record, lines, private=secrets, append=True)
+            files.record(self.keep.record, trace, secrets=self.terminal.secrets, append=True)
             self.pictures.add(trace)
         scene = getattr(self._here, "scene", None)
         if scene is not None and self.scenes is not None:
@@ -143,9 +139,9 @@ class Visitors:
         if self.terminal.quiet and not self.terminal.as_json:
             return
         self.terminal.show(trace, key=shown_identity(trace, self._identities))
-        if not self.terminal.as_json and not self.terminal.views:
-            rows = [(row.label, str(row.value)) for row in tell(server=trace).summary]
-            self.terminal.draw([[("", "")], *table(rows, columns(self.terminal.out)), [("", "")]])
+        self.terminal.summary(trace)
+        if not self.terminal.as_json:
+            self.terminal.draw([[("", "")]])
 
 
 def described(chain: tuple[bytes, ...]) -> str:

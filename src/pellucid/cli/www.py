@@ -12,12 +12,11 @@ from pellucid.glass.ladder import draw, text_of
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
 from pellucid.io.sockets import TLSSocket
+from pellucid.proxy.http import MOST_HEAD, parse, response
 from pellucid.wire.codepoints import HandshakeType
 
 TITLE = "Your handshake"
 LEAD = "This is how you came here, as the server saw it. Every byte that you sent is explained."
-MOST_HEAD = 16_384
-"""Bytes of a request's head; a longer one is refused."""
 
 _HEADERS = (
     "Cache-Control: no-store",
@@ -33,15 +32,15 @@ def answer(tls: TLSSocket, trace: Trace) -> None:
     head = read_head(tls)
     if not head:
         return
-    method, path, fields = parse(head)
+    method, target, _, fields = parse(head)
     if method not in ("GET", "HEAD"):
-        sent = response("405 Method Not Allowed", "text/plain", b"Only GET is understood here.\n")
-    elif path != "/":
-        sent = response("404 Not Found", "text/plain", b"There is one page here: /\n")
+        sent = response("405 Method Not Allowed", "text/plain", b"Only GET is understood here.\n", *_HEADERS)
+    elif target.partition("?")[0] != "/":
+        sent = response("404 Not Found", "text/plain", b"There is one page here: /\n", *_HEADERS)
     elif wants_text(fields.get("accept")):
-        sent = response("200 OK", "text/plain", text_of(draw(tell(server=trace))).encode())
+        sent = response("200 OK", "text/plain", text_of(draw(tell(server=trace))).encode(), *_HEADERS)
     else:
-        sent = response("200 OK", "text/html", html_of(trace).encode())
+        sent = response("200 OK", "text/html", html_of(trace).encode(), *_HEADERS)
     tls.sendall(sent.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == "HEAD" else sent)
 
 
@@ -63,22 +62,6 @@ def read_head(tls: TLSSocket) -> bytes:
     return head.partition(b"\r\n\r\n")[0]
 
 
-def parse(head: bytes) -> tuple[str, str, dict[str, str]]:
-    r"""Method, path without its query, and fields by lower-case name.
-
-    >>> parse(b"GET /?a HTTP/1.1\r\nAccept: text/html")
-    ('GET', '/', {'accept': 'text/html'})
-    """
-    lines = head.decode("latin-1").split("\r\n")
-    method, _, rest = lines[0].partition(" ")
-    path = rest.partition(" ")[0].partition("?")[0]
-    fields = {}
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        fields[name.strip().lower()] = value.strip()
-    return method, path, fields
-
-
 def wants_text(accept: str | None) -> bool:
     """Whether an Accept field comes from a program that shows text (curl says only `*/*`).
 
@@ -86,16 +69,3 @@ def wants_text(accept: str | None) -> bool:
     (True, False, False)
     """
     return accept is not None and "text/html" not in accept
-
-
-def response(status: str, kind: str, body: bytes) -> bytes:
-    """An HTTP/1.1 response."""
-    lines = (
-        f"HTTP/1.1 {status}",
-        f"Content-Type: {kind}; charset=utf-8",
-        f"Content-Length: {len(body)}",
-        *_HEADERS,
-        "",
-        "",
-    )
-    return "\r\n".join(lines).encode() + body

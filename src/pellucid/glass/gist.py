@@ -1,16 +1,44 @@
-"""The point of a message in a few words, for one line of a ladder.
+"""The point of a message in a few words, for one line of a ladder; and that of a whole handshake.
 
 RFC 8446 section 4, RFC 5246 section 7.4.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pellucid.glass.crossings import Crossing
 from pellucid.glass.decode import Message, Reader, chain_of, key_text, load, name_text, version_name
 from pellucid.glass.show import printable
+from pellucid.glass.trace import Trace
 from pellucid.wire import messages as m
 from pellucid.wire.codepoints import CipherSuite, NamedGroup, SignatureScheme, is_grease
 from pellucid.wire.codepoints import ExtensionType as X
+
+_AGREED: dict[str, Callable[[int], str]] = {
+    "version": version_name,
+    "cipher_suite": CipherSuite.name_of,
+    "group": NamedGroup.name_of,
+}
+
+
+def agreed(trace: Trace) -> dict[str, str]:
+    """What a handshake agreed on as far as it came, by name, in the order of this list: version,
+    cipher_suite, group, alpn.
+
+    >>> agreed(Trace())
+    {}
+    """
+    found = {}
+    for what, name_of in _AGREED.items():
+        decision = trace.decision(what)
+        if decision is not None and isinstance(decision.fields["chosen"], int):
+            found[what] = name_of(decision.fields["chosen"])
+    alpn = trace.decision("alpn")
+    if alpn is not None and alpn.fields["chosen"]:
+        chosen = alpn.fields["chosen"]
+        found["alpn"] = chosen if isinstance(chosen, str) else bytes(chosen).decode("ascii", "replace")
+    return found
 
 
 def of(reader: Reader, crossing: Crossing) -> str:

@@ -143,7 +143,7 @@ class Hearing:
         chosen = extensions.get(X.application_layer_protocol_negotiation)
         if chosen is not None and self.hello is not None:
             offered = self.hello.extensions.get(X.application_layer_protocol_negotiation, b"\0\0")
-            self._decision("alpn", _strings(offered[2:]), next(iter(_strings(chosen[2:])), ""))
+            self._decision("alpn", strings(offered[2:]), next(iter(strings(chosen[2:])), ""))
 
 
 def listed(hello: m.ClientHello, kind: int) -> tuple[int, ...]:
@@ -165,8 +165,12 @@ def _server_name(hello: m.ClientHello) -> str | None:
     return None if raw is None or len(raw) < 6 else raw[5:].decode("ascii", "replace")
 
 
-def _strings(data: bytes) -> Iterator[str]:
-    """RFC 7301 section 3.1: each name behind its length in one byte."""
+def strings(data: bytes) -> Iterator[str]:
+    r"""RFC 7301 section 3.1: each name behind its length in one byte.
+
+    >>> list(strings(b"\x02h2\x08http/1.1"))
+    ['h2', 'http/1.1']
+    """
     at = 0
     while at < len(data):
         yield data[at + 1 : at + 1 + data[at]].decode("latin-1")

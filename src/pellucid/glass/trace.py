@@ -241,6 +241,19 @@ class Trace:
                 found = fact
         return found
 
+    def without_data(self) -> Trace:
+        """The same without what the two said to each other once they had shaken hands.
+
+        >>> trace = Trace()
+        >>> trace.note("record", sent=True, epoch=2, content_type=23, wire=b"...", plaintext=b"hello")
+        >>> trace.without_data().facts
+        []
+        """
+        found = Trace(inputs=False)
+        found.role, found.name, found.started = self.role, self.name, self.started
+        found.facts = [fact for fact in self.facts if not _said(fact)]
+        return found
+
     # -- on paper ----------------------------------------------------------------------------------
 
     def lines(self, *, secrets: bool = False) -> Iterator[str]:
@@ -320,6 +333,14 @@ class Trace:
         self.facts.append(found)
         if "size" in fields:  # shortened; a trace that was written while it grew has no sum in its head
             self._kept += int(fields["size"])
+
+
+def _said(fact: Fact) -> bool:
+    """Whether a fact holds application data in clear."""
+    kind, fields = fact.kind, fact.fields
+    if kind == "record":
+        return fields["content_type"] == ContentType.application_data and fields.get("plaintext") is not None
+    return kind == "call"
 
 
 def _written(kind: str, fields: dict[str, Any], secrets: bool) -> dict[str, Any]:

@@ -266,3 +266,18 @@ class Engine(Shell, asyncio.BufferedProtocol):
         self._closing = True
         if not self._lost:
             self._raw.abort()
+
+    def cut(self, alert: int | None = None) -> None:
+        """Send what was written, then close without close_notify: the peer shall see that this is no end.
+
+        RFC 8446 section 6.1: who carries data on must not let a truncation pass for its proper end.
+
+        Parameters:
+            alert: a fatal alert to say as the last word; None says nothing.
+        """
+        if not self._closing:
+            self._flush()
+            if alert is not None:
+                self.connection.abort(alert)
+                self._flush()
+            self._hang_up(0 if alert is None else 1.0)

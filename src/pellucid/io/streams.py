@@ -12,6 +12,7 @@ A `TLSStream` is reader and writer in one, with the methods of `asyncio.StreamRe
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -122,3 +123,39 @@ async def start_tls(
     inner = TLSStream(limit)
     await _transport.start_tls(below, inner, config, **options)
     return inner
+
+
+async def wrap_socket(
+    sock: socket.socket,
+    config: ClientConfig | ServerConfig | None = None,
+    *,
+    limit: int = LIMIT,
+    **options: Any,
+) -> TLSStream:
+    """Speak TLS over a connected, non-blocking socket that no transport has yet.
+
+    Parameters:
+        sock: it is owned from now on.
+        config: a `ServerConfig` makes this side the server.
+        limit: bytes that may wait to be read.
+        options: `server_name`, `timeout`, `shutdown_timeout`, `answer`; `received` for what was read
+            from the socket already.
+
+    >>> from pellucid import Authority
+    >>> authority = Authority.create()
+    >>> async def main():
+    ...     ours, theirs = socket.socketpair()
+    ...     ours.setblocking(False), theirs.setblocking(False)
+    ...     config = ServerConfig(identities=(authority.issue("localhost"),))
+    ...     trusting = ClientConfig(trust=authority.trust())
+    ...     server, client = await asyncio.gather(
+    ...         wrap_socket(theirs, config), wrap_socket(ours, trusting, server_name="localhost"))
+    ...     async with server, client:
+    ...         await server.send(b"hello")
+    ...         return await client.read(5)
+    >>> asyncio.run(main())
+    b'hello'
+    """
+    stream = TLSStream(limit)
+    await _transport.wrap_socket(sock, stream, config, **options)
+    return stream

@@ -10,11 +10,12 @@ is written within one turn of the loop shares records; an end without close_noti
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, cast
 
 from pellucid.config import ClientConfig, ServerConfig
-from pellucid.connection import ClientConnection, ServerConnection
+from pellucid.connection import ClientConnection, Connection, ServerConnection
 from pellucid.errors import TLSError
 from pellucid.io.engine import Engine
 from pellucid.io.shell import CHUNK, Answer, offer_early_data
@@ -242,11 +243,7 @@ async def start_tls(
     Raises:
         TLSError: the handshake was refused.
     """
-    connection = (
-        ServerConnection(config)
-        if isinstance(config, ServerConfig)
-        else ClientConnection(config, server_name)
-    )
+    connection = _connection(config, server_name)
     tls = TLSTransport(
         protocol, connection, answer, handshake_timeout=timeout, shutdown_timeout=shutdown_timeout
     )
@@ -258,6 +255,40 @@ async def start_tls(
     transport.resume_reading()
     await _handshake(tls)
     return tls
+
+
+async def wrap_socket(
+    sock: socket.socket,
+    protocol: Any,
+    config: ClientConfig | ServerConfig | None = None,
+    *,
+    server_name: str | None = None,
+    answer: Answer | None = None,
+    received: bytes = b"",
+    timeout: float | None = 60.0,
+    shutdown_timeout: float = 5.0,
+) -> TLSTransport:
+    """As `start_tls`, over a connected, non-blocking socket that no transport has yet."""
+
+    class Begun(TLSTransport):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if received:
+                self.data_received(received)  # before the loop begins to read
+
+    connection = _connection(config, server_name)
+    tls = Begun(protocol, connection, answer, handshake_timeout=timeout, shutdown_timeout=shutdown_timeout)
+    loop: Any = asyncio.get_running_loop()
+    await loop.create_connection(lambda: tls, sock=sock)
+    await _handshake(tls)
+    return tls
+
+
+def _connection(config: ClientConfig | ServerConfig | None, server_name: str | None) -> Connection:
+    """The side that a configuration is for."""
+    if isinstance(config, ServerConfig):
+        return ServerConnection(config)
+    return ClientConnection(config, server_name)
 
 
 async def _handshake(tls: TLSTransport) -> None:

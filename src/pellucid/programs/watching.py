@@ -11,24 +11,19 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pellucid.glass.decode import version_name
+from pellucid.glass.gist import agreed
 from pellucid.glass.hearing import TLS13, Hearing
 from pellucid.glass.trace import Trace
 from pellucid.programs import hook
 from pellucid.records import ALERT, APPLICATION, CHANGE_CIPHER_SPEC, HANDSHAKE, HANDSHAKE_KEYS, PLAIN
-from pellucid.wire.codepoints import CipherSuite, HandshakeType, NamedGroup
+from pellucid.wire.codepoints import HandshakeType
 
-_CHOICES: dict[str, Callable[[int], str]] = {
-    "version": version_name,
-    "cipher_suite": CipherSuite.name_of,
-    "group": NamedGroup.name_of,
-}
 _CLEAR = (HandshakeType.client_hello, HandshakeType.server_hello)
 PAUSE = 0.05
 """Seconds between two looks at what was written."""
@@ -74,10 +69,7 @@ class Seen:
         """The connection in one line."""
         trace = self.trace
         where = self.name or trace.name or (f"{self.peer[0]}:{self.peer[1]}" if self.peer else "?")
-        told = [str(self.process), self.role, where]
-        for what, name_of in _CHOICES.items():
-            decision = trace.decision(what)
-            told += [name_of(decision.fields["chosen"])] if decision else []
+        told = [str(self.process), self.role, where, *agreed(trace).values()]
         error = next(trace.of("error"), None)
         told.append(str(error.fields["detail"]) if error else "complete" if self.complete else "unfinished")
         return "  ".join(told)

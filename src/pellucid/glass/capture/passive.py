@@ -8,7 +8,7 @@ what was chosen and from what, and not why; the decisions of such a trace say so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pellucid.crypto.schedule12 import KeyBlock, master_secret
@@ -57,7 +57,11 @@ def listen(conversation: Conversation, ring: KeyRing) -> Trace | None:
 
 def overhear(conversation: Conversation, ring: KeyRing) -> Trace:
     """As `listen`, for bytes that are known to be TLS, and perhaps of one side only."""
-    return _Listener(conversation, ring).trace
+    listener = Listener(conversation.chunks[0].at, ring, early_suite=_suite_to_come(conversation))
+    for chunk in conversation.chunks:
+        listener.hear(chunk.at, chunk.client, chunk.data)
+    listener.end(conversation.gaps)
+    return listener.trace
 
 
 class _Side:
@@ -92,23 +96,50 @@ class _Side:
         return None
 
 
-class _Listener(Hearing):
-    """Makes the trace of a conversation, from the client's place."""
+class Listener(Hearing):
+    """Makes the trace of a conversation while it is heard, from the client's place.
 
-    def __init__(self, conversation: Conversation, ring: KeyRing) -> None:
-        super().__init__("client", conversation.chunks[0].at)
+    Parameters:
+        started: seconds since the epoch.
+        ring: the keys that the listener holds; may be empty.
+        early_suite: of the ServerHello to come, where it is known already: opens early data.
+
+    Attributes:
+        veiled: who has sent protected records (True is the client): both have, so the handshake is over, or
+            what is left of it cannot be told from data.
+
+    >>> listener = Listener(0.0, KeyRing())
+    >>> listener.hear(0.1, True, bytes.fromhex("1503010002022a"))
+    >>> [fact.description for fact in listener.trace.of("alert")]
+    [42]
+    """
+
+    def __init__(self, started: float, ring: KeyRing, *, early_suite: Suite | None = None) -> None:
+        super().__init__("client", started)
         self.ring = ring
         self.sides = {True: _Side(), False: _Side()}
         self.messages: list[bytes] = []  # of TLS 1.2, for the extended master secret
         self.block: KeyBlock | None = None
-        self.early_suite = _suite_to_come(conversation)
-        for chunk in conversation.chunks:
-            self.now = chunk.at - self.trace.started
-            side = self.sides[chunk.client]
-            side.buffer += chunk.data
-            for record in self._records(side):
-                self._record(chunk.client, *record)
-        self._ends(conversation)
+        self.early_suite = early_suite
+        self.veiled: set[bool] = set()
+
+    def hear(self, at: float, client: bool, data: bytes) -> None:
+        """Bytes that one side sent, seconds since the epoch."""
+        self.now = at - self.trace.started
+        side = self.sides[client]
+        side.buffer += data
+        for record in self._records(side):
+            self._record(client, *record)
+
+    def end(self, gaps: Mapping[str, int] | None = None) -> None:
+        """Nothing more is heard. `gaps`: bytes that were missed, by side ("client", "server")."""
+        for name, count in (gaps or {}).items():
+            if count:
+                self.note("state", what=f"the capture lacks {count} bytes that the {name} sent")
+        for client, side in self.sides.items():
+            if side.lost:
+                who = "client" if client else "server"
+                self.note("state", what=f"what the {who} sent then is no TLS")
 
     # -- records -----------------------------------------------------------------------------------
 
@@ -132,6 +163,7 @@ class _Listener(Hearing):
         sealed = kind == APPLICATION_DATA if self.version == TLS13 or not self.version else side.epoch > 0
         content: bytes | None = payload
         if sealed:
+            self.veiled.add(client)
             opened = side.open(kind, header, payload)
             kind, content = opened or (kind, None)
             fresh = side.unused.pop(side.epoch, None)
@@ -177,15 +209,6 @@ class _Listener(Hearing):
             self._master(raw)
         elif kind == HandshakeType.key_update:
             self._update(client)
-
-    def _ends(self, conversation: Conversation) -> None:
-        for name, count in conversation.gaps.items():
-            if count:
-                self.note("state", what=f"the capture lacks {count} bytes that the {name} sent")
-        for client, side in self.sides.items():
-            if side.lost:
-                who = "client" if client else "server"
-                self.note("state", what=f"what the {who} sent then is no TLS")
 
     # -- keys --------------------------------------------------------------------------------------
 

@@ -1,0 +1,107 @@
+"""The connections of `pellucid proxy`: each is shown, and kept, as the flags say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pellucid.cli import exits, files
+from pellucid.cli.options import RecordFlags
+from pellucid.cli.pictures import Pictures
+from pellucid.cli.terminal import Terminal
+from pellucid.glass.decode import shown_identity
+from pellucid.proxy import Passage
+from pellucid.proxy.passage import Leg
+
+_PARTS = {"behind": "-server"}  # what an SVG's name gets: one file for each handshake
+
+
+class Passages:
+    """Tells of connections, one after the other, in a thread of its own: the proxy goes on meanwhile.
+
+    What clients and servers say to each other is not shown, only their handshakes; with --show-secrets the
+    page of --html has it too.
+
+    Attributes:
+        finished: with `once`: the first connection is over.
+        code: the exit code for the last connection.
+    """
+
+    def __init__(self, terminal: Terminal, keep: RecordFlags, pictures: Pictures, *, once: bool) -> None:
+        self.terminal = terminal
+        self.keep = keep
+        self.pictures = pictures
+        self.once = once
+        self.finished = asyncio.Event()
+        self.code = exits.OK
+        self._thread = ThreadPoolExecutor(1)
+
+    async def shaken(self, passage: Passage) -> None:
+        """The handshakes are over: show them before data is carried."""
+        if not self.terminal.quiet and not self.terminal.as_json:
+            await self._tell(self._show, passage)
+
+    async def ended(self, passage: Passage) -> None:
+        """The connection is over."""
+        await self._tell(self._end, passage)
+        if self.once:
+            self.finished.set()
+
+    async def _tell(self, how: Callable[[Passage], None], passage: Passage) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, how, passage)
+
+    def _show(self, passage: Passage) -> None:
+        for leg in passage.legs:
+            trace = leg.trace.without_data()
+            title = f"Connection {passage.number}: {leg.title}"
+            self.terminal.show(trace, title=title, key=_key(passage, leg))
+            self.terminal.summary(trace)
+        for note in passage.notes:
+            self.terminal.say((f"Connection {passage.number}: {note}", "quiet"))
+
+    def _end(self, passage: Passage) -> None:
+        terminal = self.terminal
+        if terminal.as_json:
+            terminal.objects([self._object(passage)])
+        elif terminal.quiet:
+            terminal.draw([[(passage.line, "")]])
+        else:
+            if not passage.shaken:
+                self._show(passage)
+            self._say_how(passage)
+        self.code = exits.OK
+        if passage.error is not None:
+            self.code = exits.code_for(passage.error, complete=passage.shaken)
+        for leg in passage.legs:
+            files.record(self.keep.record, leg.trace, secrets=terminal.secrets, append=True)
+            title = f"{passage.number}: {leg.title}"
+            part = _PARTS.get(leg.name, "")
+            self.pictures.add(leg.trace, title=title, key=_key(passage, leg), part=part)
+
+    def _object(self, passage: Passage) -> dict[str, Any]:
+        told = passage.to_json()
+        if self.terminal.views:
+            told["views"] = {
+                leg.name: list(self.terminal.view_objects(leg.trace.without_data(), key=_key(passage, leg)))
+                for leg in passage.legs
+            }
+        return told
+
+    def _say_how(self, passage: Passage) -> None:
+        """How it ended."""
+        failure = passage.failure
+        number = f"Connection {passage.number}"
+        if failure is not None:
+            who = f"{number}, with the {passage.blame}: "
+            self.terminal.problem(who + failure.what, failure.why, failure.todo)
+            return
+        self.terminal.say((f"{number} is over: {passage.sent} bytes up, {passage.received} down.", "quiet"))
+
+
+def _key(passage: Passage, leg: Leg) -> Any:
+    """The server's key of a leg, where it is ours."""
+    if leg.name != "front" or passage.front_config is None:
+        return None
+    return shown_identity(leg.trace, passage.front_config.identities)
