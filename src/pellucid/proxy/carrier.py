@@ -18,14 +18,14 @@ from pellucid.errors import Reason, TLSError
 from pellucid.events import Request, SelectConfig
 from pellucid.glass.capture.keys import KeyRing
 from pellucid.glass.capture.passive import Listener
-from pellucid.glass.hearing import listed, strings
+from pellucid.glass.hearing import strings
 from pellucid.glass.trace import KEEP, Trace
 from pellucid.io.streams import wrap_socket
 from pellucid.proxy import http
 from pellucid.proxy.lines import Line, PlainLine, SealedLine, carry
 from pellucid.proxy.passage import CLIENT, SERVER, Passage, place
 from pellucid.proxy.plan import Plan
-from pellucid.wire.codepoints import Alert, SignatureScheme
+from pellucid.wire.codepoints import Alert
 from pellucid.wire.codepoints import ExtensionType as X
 
 _HTTP = "http/1.1"
@@ -181,10 +181,7 @@ class Carrier:
         name = self._name(request.server_name)
         offered = tuple(strings(hello.extensions.get(X.application_layer_protocol_negotiation, b"")[2:]))
         if self.plan.issuer is not None:
-            schemes = listed(hello, X.signature_algorithms)
-            rsa = SignatureScheme.ecdsa_secp256r1_sha256 not in schemes or bool(config.policy.legacy)
-            asked = request.server_name or name
-            config = config.replace(identities=self.plan.issuer.identities(asked, rsa=rsa))
+            config = config.replace(identities=self.plan.issuer.identities(request.server_name or name))
         try:
             self._behind = await self._seal(server or await self._dial(), name, offered)
         except (TLSError, OSError) as error:

@@ -23,6 +23,7 @@ MOST = 512
 FRESH = 12 * HOUR
 """Seconds that a certificate is used before another is issued; it is valid for a month."""
 _DAYS = 30
+_KINDS = ("ecdsa-p256", "rsa-2048")
 
 
 class Leaves:
@@ -42,32 +43,27 @@ class Leaves:
     def __init__(self, authority: Authority, most: int = MOST) -> None:
         self.authority = authority
         self.most = most
-        self._keys: dict[str, Any] = {}  # one for all: they are as secret as each other
-        self._kept: OrderedDict[tuple[str, bool], tuple[float, tuple[Identity, ...]]] = OrderedDict()
+        self._keys: dict[str, Any] = {}  # the same for all names: one is as secret as another
+        self._kept: OrderedDict[str, tuple[float, tuple[Identity, ...]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def identities(self, name: str, *, rsa: bool = False) -> tuple[Identity, ...]:
-        """Certificates for a host name or an address.
-
-        Parameters:
-            name: in any case.
-            rsa: one with an RSA key too, for clients (and suites) that take no other.
+    def identities(self, name: str) -> tuple[Identity, ...]:
+        """Certificates for a host name (in any case) or an address: ECDSA, and RSA for who takes no other.
 
         Raises:
             UsageError: it is no name (`Reason.BAD_NAME`).
         """
-        place = name.lower(), rsa
+        name = name.lower()
         now = self.authority.clock()
-        known = self._kept.get(place)
+        known = self._kept.get(name)
         if known is not None and now - known[0] < FRESH:
-            self._kept.move_to_end(place)
+            self._kept.move_to_end(name)
             return known[1]
-        kinds = ("ecdsa-p256", "rsa-2048") if rsa else ("ecdsa-p256",)
-        made = tuple(self.authority.issue(place[0], key=self._key(kind), days=_DAYS) for kind in kinds)
-        self._kept[place] = now, made
-        self._kept.move_to_end(place)
+        made = tuple(self.authority.issue(name, key=self._key(kind), days=_DAYS) for kind in _KINDS)
+        self._kept[name] = now, made
+        self._kept.move_to_end(name)
         while len(self._kept) > self.most:
             self._kept.popitem(last=False)
         return made

@@ -16,8 +16,8 @@ TERMINATE, ORIGINATE, INTERCEPT, TUNNEL = "terminate", "originate", "intercept",
 class Issuer(Protocol):
     """Who has a certificate for any name: `pellucid.proxy.Leaves`."""
 
-    def identities(self, name: str, *, rsa: bool = False) -> tuple[Identity, ...]:
-        """Certificates for a name; with an RSA key too where it is needed."""
+    def identities(self, name: str) -> tuple[Identity, ...]:
+        """Certificates for a name."""
         ...
 
 
