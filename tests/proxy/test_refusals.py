@@ -13,7 +13,7 @@ from pellucid.errors import CertificateRefused, PeerRefused, Reason, UsageError
 from pellucid.glass.failure import Failure
 from pellucid.proxy import Leaves, Plan, user_authority, user_folder
 from pellucid.proxy.http import MOST_HEAD, Refused, destination, refusal
-from proxy.world import World, connect, echo, proxied, run, secure_tunnel, server, tunnel
+from proxy.world import World, connect, echo, proxied, run, secure_tunnel, server
 
 
 async def answered(port: int, said: bytes) -> bytes:
@@ -85,12 +85,11 @@ def test_nobody_listens_there() -> None:
         async with server(echo) as port:
             pass
         async with proxied(Plan()) as (here, diary):
-            head, _, _ = await tunnel(here, "127.0.0.1", port)
-            assert head.startswith(b"HTTP/1.1 502 Bad Gateway")
-            assert b"Proxy-Status: pellucid; error=connection_refused; " in head
-            assert (await diary.over.get()).blame == "server"
-            head, _, _ = await tunnel(here, "nowhere.invalid", 443)
-            assert b"error=dns_error" in head
+            for host, status in (("127.0.0.1", b"connection_refused"), ("nowhere.invalid", b"dns_error")):
+                answer = await answered(here, f"CONNECT {host}:{port} HTTP/1.1\r\n\r\n".encode())
+                assert answer.startswith(b"HTTP/1.1 502 Bad Gateway")
+                assert b"Proxy-Status: pellucid; error=" + status + b"; " in answer
+                assert (await diary.over.get()).blame == "server"
 
     run(main())
 
@@ -98,8 +97,8 @@ def test_nobody_listens_there() -> None:
 def test_a_loop_ends_at_once() -> None:
     async def main() -> None:
         async with proxied(Plan()) as (here, diary):
-            head, _, _ = await tunnel(here, "127.0.0.1", here)
-            assert b"error=proxy_loop_detected" in head
+            answer = await answered(here, f"CONNECT 127.0.0.1:{here} HTTP/1.1\r\n\r\n".encode())
+            assert b"error=proxy_loop_detected" in answer
             told = [await diary.over.get(), await diary.over.get()]
             assert {one.failure.reason for one in told if one.failure} >= {"loop"}
 
@@ -139,8 +138,9 @@ def test_a_client_that_speaks_http_is_told_in_words(world: World, certificate: s
 @pytest.mark.parametrize("protocols", [[], ["h2"], ["imap"]])
 def test_any_other_client_gets_the_alert_that_fits(world: World, protocols: list[str]) -> None:
     async def main() -> None:
-        client = world.client("interceptor", **({"set_alpn_protocols": protocols} if protocols else {}))
-        context = world.server("expired", **({"set_alpn_protocols": protocols} if protocols else {}))
+        client, context = world.client("interceptor"), world.server("expired")
+        if protocols:
+            client.set_alpn_protocols(protocols)
         async with server(echo, context) as port, proxied(world.intercepting()) as (here, diary):
             with pytest.raises(ssl.SSLError, match="CERTIFICATE_EXPIRED"):
                 await secure_tunnel(here, port, client)

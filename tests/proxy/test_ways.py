@@ -62,9 +62,10 @@ def test_a_server_that_is_not_believed_is_not_spoken_to(world: World) -> None:
         async with server(echo, world.server("expired")) as port:
             plan = Plan(to=("localhost", port), behind=world.behind())
             async with proxied(plan) as (here, diary):
-                reader, _ = await connect(here)
+                reader, writer = await connect(here)
                 with pytest.raises(ConnectionResetError):
                     await reader.read()
+                writer.close()
                 passage = await diary.over.get()
                 assert passage.failure is not None
                 assert (passage.blame, passage.failure.reason) == ("server", "certificate-expired")
@@ -86,8 +87,10 @@ def test_the_client_is_offered_what_the_server_chose(
     world: World, client: list[str], server_: list[str], chosen: str | None
 ) -> None:
     async def main() -> None:
-        context = world.server(**({"set_alpn_protocols": server_} if server_ else {}))
-        ours = world.client("interceptor", **({"set_alpn_protocols": client} if client else {}))
+        context, ours = world.server(), world.client("interceptor")
+        for one, protocols in ((context, server_), (ours, client)):
+            if protocols:
+                one.set_alpn_protocols(protocols)
         async with server(echo, context) as port, proxied(world.intercepting()) as (here, diary):
             reader, writer = await secure_tunnel(here, port, ours)
             assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == chosen
@@ -185,6 +188,7 @@ def test_a_server_that_requires_a_client_certificate_is_heard(world: World) -> N
                 stream = await open_connection("127.0.0.1", here, config=mine, server_name="localhost")
                 with pytest.raises(PeerRefused) as refused:
                     await stream.read()
+                await stream.aclose()
                 assert refused.value.alert == Alert.certificate_required
                 passage = await diary.over.get()
                 assert passage.blame == "server"

@@ -149,7 +149,11 @@ async def secure_tunnel(proxy: int, port: int, context: ssl.SSLContext, host: st
     """Through a proxy, with OpenSSL inside."""
     head, reader, writer = await tunnel(proxy, host, port)
     assert head.startswith(b"HTTP/1.1 200 "), head
-    await writer.start_tls(context, server_hostname=host)
+    try:
+        await writer.start_tls(context, server_hostname=host)
+    except BaseException:
+        writer.close()
+        raise
     return reader, writer
 
 

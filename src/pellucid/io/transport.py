@@ -276,10 +276,14 @@ async def wrap_socket(
             if received:
                 self.data_received(received)  # before the loop begins to read
 
-    connection = _connection(config, server_name)
-    tls = Begun(protocol, connection, answer, handshake_timeout=timeout, shutdown_timeout=shutdown_timeout)
+    limits: Any = {"handshake_timeout": timeout, "shutdown_timeout": shutdown_timeout}
     loop: Any = asyncio.get_running_loop()
-    await loop.create_connection(lambda: tls, sock=sock)
+    try:
+        tls = Begun(protocol, _connection(config, server_name), answer, **limits)
+        await loop.create_connection(lambda: tls, sock=sock)
+    except BaseException:
+        sock.close()
+        raise
     await _handshake(tls)
     return tls
 
