@@ -52,6 +52,7 @@ from pellucid.records import (
     CHANGE_CIPHER_SPEC,
     EARLY,
     HANDSHAKE,
+    Note,
     PlainOpening,
     PlainSealing,
     ReadHalf,
@@ -120,16 +121,16 @@ class Connection:
     client = False
 
     def __init__(self, config: Config, name: str | None) -> None:
-        observer = config.observer
-        self._note = None if observer is None else observer.open("client" if self.client else "server", name)
-        if self._note is not None:
+        note: Note | None = None  # what records are told to; the rest to `_note`
+        self._note = note
+        if config.observer is not None:
             from pellucid.watching import watch
 
-            config = watch(self, config)
+            config, note = watch(self, config, name)
         self._config = config
         self._name = name
-        self._read = ReadHalf(self.client, self._note)
-        self._write = WriteHalf(self._note)
+        self._read = ReadHalf(self.client, note)
+        self._write = WriteHalf(note)
         self._write.max_fragment = config.policy.max_send_fragment
         self._events: list[Event] = []  # a list, like the next: an empty deque weighs 600 bytes
         self._said: list[tuple[int, bytes]] = []  # by the reading half, for the writing half to seal
@@ -662,6 +663,7 @@ class Connection:
                 self._send_alert(AlertLevel.fatal, error.alert)
             self._forget()
             if self._note is not None:
+                error.trace = error.trace or getattr(self._note, "__self__", None)  # whose note it is
                 self._note(("error", error.reason, error.detail, ours, error.alert))
         if raising:
             raise error from cause

@@ -500,9 +500,9 @@ class ReadHalf:
                 if self.skip is not None and not self.skip_plain:
                     self.skip = None  # the first record that opens ends the refused early data
             if self.note is not None:
-                # RFC 8446 5.2: what is protected looks like application data from outside.
-                sealed = kind == APPLICATION_DATA or protection.max_ciphertext != MAX_CIPHERTEXT_13
-                epoch = protection.epoch if sealed else PLAIN
+                epoch = protection.epoch
+                if epoch and kind != APPLICATION_DATA and protection.max_ciphertext == MAX_CIPHERTEXT_13:
+                    epoch = PLAIN  # RFC 8446 5.2: what is protected looks like application data from outside
                 self.note(("record", False, epoch, opened[0], buffer[pos:stop], opened[1]))
             return opened
 

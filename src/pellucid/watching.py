@@ -10,7 +10,6 @@ A connection without an observer never loads this module (DESIGN rule 5).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
@@ -42,19 +41,29 @@ _APART = frozenset({
 })  # fmt: skip
 
 
-def watch(connection: Any, config: Any) -> Any:
-    """Note everything that comes into `connection`; returns the configuration that it is to use."""
-    note, trace = connection._note, None
+def watch(connection: Any, config: Any, name: str | None) -> tuple[Any, Note | None]:
+    """The observer of `config` looks at `connection`: whatever comes into it is noted.
+
+    Returns the configuration that the connection is to use, and what its records are noted with. Whoever
+    needs no inputs (a flight recorder) is handed the core's facts, and that is all.
+    """
+    note = config.observer.open("client" if connection.client else "server", name)
     if note is None:
-        return config
-    if not isinstance(connection, Seen):  # else it is watched, and a server's configuration was chosen late
-        trace = getattr(note, "__self__", None)
-        connection._note = note = getattr(trace, "keep", None) or in_words(note)
-    kind: Any = type(connection)
-    inputs = getattr(getattr(note, "__self__", None), "inputs", True)
-    if not issubclass(kind, Seen):
-        connection.__class__ = _watched(kind, Watched if inputs else Seen)
-    return watched_config(config, note) if inputs else config
+        return config, None
+    trace = getattr(note, "__self__", None)
+    keep = getattr(trace, "keep", None) or in_words(note)
+    connection._note = keep
+    if getattr(trace, "inputs", True):
+        kind: Any = type(connection)
+        connection.__class__ = _watched(kind)
+        config = watched_config(config, keep)
+    return config, getattr(trace, "keep_data", keep)
+
+
+def watch_config(connection: Any, config: Any) -> Any:
+    """The same for a configuration that a server chooses when it has seen the client's hello."""
+    note: Any = connection._note
+    return watched_config(config, note) if isinstance(connection, Watched) else config
 
 
 def in_words(note: Callable[..., None]) -> Note:
@@ -71,67 +80,73 @@ def in_words(note: Callable[..., None]) -> Note:
 def watched_config(config: Any, note: Note) -> Any:
     """The same configuration, drawing from the same sources, and noting what it draws."""
     note(("config", settings_of(config)))
-    # What is computed once for a configuration is computed for the original, and shared.
-    _ = config.cache, config.alpn_names
-    _ = config.judge if isinstance(config, ClientConfig) else config.issuer
-    watched = copy.copy(config)
-    draw = _Draw(note)
-    put: Callable[[str, Any], None] = lambda name, value: object.__setattr__(watched, name, value)  # noqa: E731
-    put("random", lambda size: draw.random(config.random, size))
-    put("now", lambda: draw.now(config.now))
-    put("hidden", lambda name, thunk: draw.hidden(name, lambda: config.hidden(name, thunk)))
-    if isinstance(config, ServerConfig):
-        issuer = _Store(config.issuer, draw)
-        put("ticket_issuer", issuer)
-        put("issuer", issuer)  # the cached property
+    kind = type(config)
+    watched = object.__new__(kind)
+    draw = _Draw(config, note)
+    known = watched.__dict__
+    known.update(config.__dict__)  # with all that was computed once for the original
+    known["random"], known["now"], known["hidden"] = draw.random, draw.now, draw.hidden
+    if issubclass(kind, ServerConfig):
+        known["ticket_issuer"] = known["issuer"] = _Store(config.issuer, note)
         if config.session_cache is not None:
-            put("session_cache", _Store(config.session_cache, draw))
+            known["session_cache"] = _Store(config.session_cache, note)
         if config.replay_guard is not None:
-            put("replay_guard", _Guard(config.replay_guard, draw))
-    if isinstance(config, ClientConfig) and config.session_store is not None:
-        put("session_store", _Sessions(config.session_store, draw))
+            known["replay_guard"] = _Guard(config.replay_guard, note)
+    elif config.session_store is not None:
+        known["session_store"] = _Sessions(config.session_store, note)
     return watched
 
 
 class _Draw:
     """Passes on what comes from outside, and notes it."""
 
-    def __init__(self, note: Note) -> None:
-        self.note = note
+    __slots__ = ("_hidden", "_note", "_now", "_random")
 
-    def random(self, source: Callable[[int], bytes], size: int) -> bytes:
-        value = source(size)
-        self.note(("drawn", "random", value))
+    def __init__(self, config: Any, note: Note) -> None:
+        self._random = config.random
+        self._now = config.now
+        self._hidden = config.hidden
+        self._note = note
+
+    def random(self, size: int) -> bytes:
+        value: bytes = self._random(size)
+        self._note(("drawn", "random", value))
         return value
 
-    def now(self, source: Callable[[], float]) -> float:
-        value = source()
-        self.note(("drawn", "now", value))
+    def now(self) -> float:
+        value: float = self._now()
+        self._note(("drawn", "now", value))
         return value
 
     def hidden(self, name: str, thunk: Callable[[], Any]) -> Any:
-        """A result; None stands for a fault (or for nothing found)."""
-        try:
-            value = thunk()
-        except Exception:
-            self.note(("drawn", name, None))
-            raise
-        self.note(("drawn", name, value))
-        return value
+        return _drawn(self._note, name, self._hidden, name, thunk)
+
+
+def _drawn(note: Note, name: str, source: Callable[..., Any], *given: Any) -> Any:
+    """What `source` gives; None stands for a fault (or for nothing found)."""
+    try:
+        value = source(*given)
+    except Exception:
+        note(("drawn", name, None))
+        raise
+    note(("drawn", name, value))
+    return value
 
 
 class _Store:
     """A ticket issuer or session cache, watched."""
 
-    def __init__(self, store: Any, draw: _Draw) -> None:
+    __slots__ = ("_note", "_store")
+
+    def __init__(self, store: Any, note: Note) -> None:
         self._store = store
-        self._draw = draw
+        self._note = note
 
     def seal(self, session: bytes) -> bytes:
-        return bytes(self._draw.hidden("seal", lambda: self._store.seal(session)))
+        return bytes(_drawn(self._note, "seal", self._store.seal, session))
 
     def open(self, ticket: bytes) -> bytes | None:
-        return self._draw.hidden("open", lambda: self._store.open(ticket))  # type: ignore[no-any-return]
+        return _drawn(self._note, "open", self._store.open, ticket)  # type: ignore[no-any-return]
 
     def put(self, name: bytes, session: bytes) -> None:
         self._store.put(name, session)
@@ -143,107 +158,97 @@ class _Store:
 class _Guard:
     """A replay guard, watched."""
 
-    def __init__(self, guard: Any, draw: _Draw) -> None:
+    __slots__ = ("_guard", "_note")
+
+    def __init__(self, guard: Any, note: Note) -> None:
         self._guard = guard
-        self._draw = draw
+        self._note = note
 
     def first_time(self, token: bytes, now: float) -> bool:
-        return bool(self._draw.hidden("first time", lambda: self._guard.first_time(token, now)))
+        return bool(_drawn(self._note, "first time", self._guard.first_time, token, now))
 
 
 class _Sessions:
     """A client's store of sessions, watched."""
 
-    def __init__(self, store: Any, draw: _Draw) -> None:
+    __slots__ = ("_note", "_store")
+
+    def __init__(self, store: Any, note: Note) -> None:
         self._store = store
-        self._draw = draw
+        self._note = note
 
     def put(self, session: Session) -> None:
         self._store.put(session)
 
     def take(self, binding: bytes) -> tuple[Session, ...]:
         found: tuple[Session, ...] = self._store.take(binding)
-        self._draw.note(("drawn", "sessions", found))
+        self._note(("drawn", "sessions", found))
         return found
 
 
 # -- calls ---------------------------------------------------------------------------------------------
 
 
-class Seen(Base):
-    """A connection whose error carries its trace."""
-
-    __slots__ = ()
-
-    def _fail(self, error: TLSError, **named: Any) -> Any:
-        if error.trace is None:
-            error.trace = getattr(self._note, "__self__", None)  # whose note it is: the trace
-        super()._fail(error, **named)
-
-
-class Watched(Seen):
+class Watched(Base):
     """What the application does to a connection, noted before it is done."""
 
     __slots__ = ()
 
-    def _call(self, what: str, value: Any = None) -> None:
-        if self._note is not None:
-            self._note(("call", what, value))
+    _read: Any  # its `note` keeps only samples where there is much data
 
     # The methods are Connection's, and documented there.
     # ruff: noqa: D102
 
     def receive_data(self, data: bytes) -> None:
-        self._call("receive", bytes(data))
+        self._read.note(("call", "receive", bytes(data)))
         super().receive_data(data)
 
     def receive_eof(self) -> None:
-        self._call("eof")
+        self._read.note(("call", "eof", None))
         super().receive_eof()
 
     def send_data(self, data: bytes | bytearray | memoryview) -> None:
-        self._call("send", bytes(data))
+        self._read.note(("call", "send", bytes(data)))
         super().send_data(data)
 
     def send_early_data(self, data: bytes) -> None:
-        self._call("send early", bytes(data))
+        self._read.note(("call", "send early", bytes(data)))
         super().send_early_data(data)  # type: ignore[misc]
 
     def data_to_send(self) -> bytes:
         if self.wants_to_send:
-            self._call("take")
+            self._read.note(("call", "take", None))
         return super().data_to_send()
 
     def close(self) -> None:
-        self._call("close")
+        self._read.note(("call", "close", None))
         super().close()
 
     def abort(self, *values: Any, **named: Any) -> None:
-        self._call("abort", (*values, *named.values()))
+        self._read.note(("call", "abort", (*values, *named.values())))
         super().abort(*values, **named)
 
     def update_keys(self, *, request: bool = False) -> None:
-        self._call("update keys", request)
+        self._read.note(("call", "update keys", request))
         super().update_keys(request=request)
 
     def request_certificate(self, *, required: bool | None = None) -> None:
-        self._call("request certificate", required)
+        self._read.note(("call", "request certificate", required))
         super().request_certificate(required=required)  # type: ignore[misc]
 
     def _answer(self, value: Any, error: TLSError | None) -> None:
         if error is not None:
-            self._call(
-                "fail", (error.reason, error.detail, None if error.alert is None else int(error.alert))
-            )
+            alert = None if error.alert is None else int(error.alert)
+            self._read.note(("call", "fail", (error.reason, error.detail, alert)))
         else:
-            self._call("answer", plain(value))
+            self._read.note(("call", "answer", plain(value)))
         super()._answer(value, error)
 
 
 @cache
-def _watched(kind: Any, how: Any) -> Any:
-    """`kind`, seen or watched."""
-    return type(kind.__name__, (how, kind), {"__slots__": (), "__module__": kind.__module__})
+def _watched(kind: Any) -> Any:
+    """`kind`, watched."""
+    return type(kind.__name__, (Watched, kind), {"__slots__": (), "__module__": kind.__module__})
 
 
 # -- configurations, as plain values -------------------------------------------------------------------
@@ -258,6 +263,8 @@ def settings_of(config: Any) -> dict[str, Any]:
 
 
 def _settings(config: Config) -> dict[str, Any]:
+    # What is computed once for a configuration is computed for the original: every watched one shares it.
+    _ = config.alpn_names, config.judge if isinstance(config, ClientConfig) else config.issuer  # type: ignore[attr-defined]
     found: dict[str, Any] = {
         one.name: getattr(config, one.name) for one in fields(config) if one.name not in _APART
     }
@@ -321,4 +328,4 @@ def plain(value: Any) -> Any:
     return f"a {type(value).__name__}"
 
 
-__all__ = ["Seen", "Watched", "plain", "settings_of", "watch", "watched_config"]
+__all__ = ["Watched", "plain", "settings_of", "watch", "watched_config"]

@@ -119,12 +119,13 @@ class TraceFiles:
 class _Written(Trace):
     """A trace that is written while it grows."""
 
-    __slots__ = ("_file", "_secrets")
+    __slots__ = ("_file", "_lines", "_secrets")
 
     def __init__(self, secrets: bool) -> None:
         super().__init__()
         self._secrets = secrets
         self._file: TextIO | None = None
+        self._lines = 0  # facts that are written
 
     def begin(self, file: TextIO) -> None:
         """Write the head; every fact is written when it comes."""
@@ -133,10 +134,17 @@ class _Written(Trace):
         file.flush()
 
     def keep(self, fact: Raw) -> None:
-        before = len(self.facts)
         super().keep(fact)
+        self._write_new()
+
+    def keep_data(self, fact: Raw) -> None:
+        super().keep_data(fact)
+        self._write_new()
+
+    def _write_new(self) -> None:
         if self._file is not None:
-            for new in self.facts[before:]:
+            for new in self.facts[self._lines :]:
+                self._lines += 1
                 self._file.write(self.line(new, secrets=self._secrets) + "\n")
                 if new.kind in _FLUSHED:
                     self._file.flush()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pellucid.crypto.groups import GROUPS
-from pellucid.crypto.schedule13 import TrafficSecret, derive_secret
+from pellucid.crypto.schedule13 import TrafficSecret, derive_secret, resumption_psk
 from pellucid.secret import Secret
 
 Raw = tuple[Any, ...]
@@ -125,6 +125,11 @@ def _derived(name: str, value: bytes, label: bytes, rung: str, secret: bytes, tr
     return _secret(name, value, how, {rung: secret, "transcript_hash": transcript})
 
 
+def _derived_all(wanted: Any, values: Any, rung: str, secret: bytes, transcript: bytes) -> Told:
+    for (name, label), value in zip(wanted, values, strict=True):
+        yield from _derived(name, value, label, rung, secret, transcript)
+
+
 def _updated(side: str, number: int, value: bytes, old: bytes) -> Told:
     name = f"{side}_application_traffic_secret_"
     how = 'HKDF-Expand-Label(., "traffic upd", "")'
@@ -135,6 +140,11 @@ def _ticket_key(value: bytes, resumption: bytes, nonce: bytes) -> Told:
     how = 'HKDF-Expand-Label(., "resumption", ticket_nonce)'
     inputs = {"resumption_master_secret": resumption, "ticket_nonce": nonce}
     return _secret("resumption_psk", Secret(value), how, inputs)
+
+
+def _ticket(hash: Any, resumption: Secret, nonce: bytes) -> Told:
+    """A client's key for a ticket, which is not made before somebody uses it."""
+    return _ticket_key(resumption_psk(hash, resumption, nonce), resumption, nonce)
 
 
 def _pre_master(value: bytes, exchange: str) -> Told:
@@ -185,8 +195,10 @@ _TELLERS: dict[str, Callable[..., Told]] = {
     "early secret": _early,
     "next rung": _climbed,
     "derived": _derived,
+    "derived together": _derived_all,
     "updated secret": _updated,
     "ticket key": _ticket_key,
+    "ticket": _ticket,
     "pre-master secret": _pre_master,
     "master secret": _master,
     "key block": _key_block,

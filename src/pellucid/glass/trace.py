@@ -29,8 +29,8 @@ from typing import Any, NamedTuple, TextIO
 
 from pellucid.errors import Reason, UsageError
 from pellucid.glass.telling import NAMES, TOLD, Raw, told
+from pellucid.records import APPLICATION_DATA
 from pellucid.secret import Secret
-from pellucid.wire.codepoints import ContentType
 
 SCHEMA = 1
 
@@ -42,7 +42,6 @@ HEADS = 256
 #: Facts that a trace keeps at most, beside how the connection ended.
 MOST = 50_000
 
-_SAMPLED = frozenset({"record", "call"})
 _ENDS = frozenset({"alert", "error", "state"})
 _SENT = ("send", "send early")
 _REASONS = {reason.label: reason for reason in Reason}
@@ -130,19 +129,25 @@ class Trace:
         return self.note
 
     def keep(self, fact: Raw) -> None:
-        """Append a fact as the core hands it out (see `glass.telling`); of much data only samples.
+        """Append a fact as the core hands it out (see `glass.telling`). Words wait for a reader."""
+        self._append((perf_counter(), fact))
 
-        This is all that happens while the connection runs. Words are found when somebody reads.
-        """
-        if fact[0] in _SAMPLED:
-            self._keep_sample(fact)
+    def keep_data(self, fact: Raw) -> None:
+        """The same for records, and for data that the application gives: of much only samples are kept."""
+        sample: Raw | None = fact
+        if fact[0] == "call":
+            sample = self._sample_call(fact)
+        elif fact[3] == APPLICATION_DATA:
+            sample = self._sample_data(fact)
+        if sample is None:
+            self.omitted += 1
         else:
-            self._append((perf_counter(), fact))
+            self._append((perf_counter(), sample))
 
     def note(self, kind: str, **fields: Any) -> None:
         """Append a fact that is in words already."""
-        if kind in _SAMPLED:
-            self.keep((kind, *(fields[name] for name in NAMES[kind] if name in fields)))
+        if kind == "record":
+            self.keep_data((kind, *(fields[name] for name in NAMES[kind] if name in fields)))
         else:
             self.keep((TOLD, kind, fields))
 
@@ -171,21 +176,6 @@ class Trace:
 
     # -- much of it --------------------------------------------------------------------------------
 
-    def _keep_sample(self, fact: Raw) -> None:
-        """Keep data whole up to `KEEP` bytes, then the heads of records, then nothing."""
-        if len(self._facts) + len(self._raw) >= MOST:
-            self._append = self._append_end
-        if fact[0] == "call":
-            sample = self._sample_call(fact)
-        elif fact[3] == ContentType.application_data:
-            sample = self._sample_data(fact)
-        else:
-            sample = fact
-        if sample is None:
-            self.omitted += 1
-        else:
-            self._append((perf_counter(), sample))
-
     def _append_end(self, entry: tuple[float, Raw]) -> None:
         """There are facts enough: only how the connection ends is still kept."""
         fact = entry[1]
@@ -196,6 +186,8 @@ class Trace:
 
     def _sample_data(self, fact: Raw) -> Raw | None:
         """A record of application data; its head, once there was much; None when there was too much."""
+        if len(self._facts) + len(self._raw) >= MOST:
+            self._append = self._append_end
         wire, plaintext = fact[4:6]
         self._kept += len(wire)
         if self._kept <= KEEP:
@@ -339,14 +331,14 @@ def _said(fact: Fact) -> bool:
     """Whether a fact holds application data in clear."""
     kind, fields = fact.kind, fact.fields
     if kind == "record":
-        return fields["content_type"] == ContentType.application_data and fields.get("plaintext") is not None
+        return fields["content_type"] == APPLICATION_DATA and fields.get("plaintext") is not None
     return kind == "call"
 
 
 def _written(kind: str, fields: dict[str, Any], secrets: bool) -> dict[str, Any]:
     """The fields of a fact as JSON values."""
     written = {name: _write(value, secrets) for name, value in fields.items()}
-    if not secrets and kind == "record" and fields.get("content_type") == ContentType.application_data:
+    if not secrets and kind == "record" and fields.get("content_type") == APPLICATION_DATA:
         plaintext = fields.get("plaintext")
         if plaintext is not None:
             written["plaintext"] = {"secret": _length(plaintext)}

@@ -210,8 +210,10 @@ def check_certificate_verify(
         refuse(Reason.UNOFFERED_SIGNATURE_SCHEME, SignatureScheme.name_of(scheme))
     verify(scheme, key, message.signature, context + h.transcript.digest(), tls13=True, pss_key=pss_key)
     h.facts["signature_scheme"] = scheme
-    what = "signature_scheme" if h.conn.client else "client_signature_scheme"
-    h.decide(what, scheme, "the signer's choice among ours", h.policy.signature_schemes)
+    if h.note is not None:
+        what = "signature_scheme" if h.conn.client else "client_signature_scheme"
+        rule = "the signer's choice among ours"
+        h.note(("decision", what, h.policy.signature_schemes, (), scheme, rule))
 
 
 def believe_raw_key(

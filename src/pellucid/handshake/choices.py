@@ -73,7 +73,7 @@ def choose_alpn(h: Handshake, config: ServerConfig, hello: ClientHello) -> str |
         refuse(Reason.NO_APPLICATION_PROTOCOL, f"the client offers {b', '.join(names).decode('latin-1')}")
     protocol = chosen.decode("latin-1")
     h.facts["alpn"] = protocol
-    h.decide(
-        "alpn", protocol, "the first of ours that the client offers", h.facts["offered_alpn"], config.alpn
-    )
+    if h.note is not None:
+        rule = "the first of ours that the client offers"
+        h.note(("decision", "alpn", h.facts["offered_alpn"], config.alpn, protocol, rule))
     return protocol

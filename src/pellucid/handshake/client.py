@@ -102,7 +102,9 @@ def check_version(h: Handshake, hello: ServerHello) -> int:
             refuse(Reason.DOWNGRADE_DETECTED)
         if hello.random[-8:] == DOWNGRADE_TO_11:
             refuse(Reason.DOWNGRADE_DETECTED)
-    h.decide("version", version, "the server chooses the highest that both know", versions)
+    if h.note is not None:
+        rule = "the server chooses the highest that both know"
+        h.note(("decision", "version", versions, (), version, rule))
     return version
 
 
@@ -321,8 +323,9 @@ def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
         and (not first.alpn or first.alpn in config.alpn_names)
     ):
         offer.early = first
-    if offer.psks:
-        h.decide("psk offer", len(offer.psks), "tickets and keys that fit this server and this policy")
+    if offer.psks and h.note is not None:
+        rule = "tickets and keys that fit this server and this policy"
+        h.note(("decision", "psk offer", (), (), len(offer.psks), rule))
 
 
 def begin_early_data(h: Handshake, offer: Offer, session: Session) -> None:
@@ -370,7 +373,9 @@ def answer_retry(h: Handshake, config: ClientConfig, offer: Offer, retry: Server
         offer.shares = {group: GROUPS[group].generate(config.random)}
         entry = ext.KeyShareEntry(group, offer.shares[group].public)
         extensions[X.key_share] = ext.KeyShareClientHello((entry,)).encode()
-        h.decide("group", group, "the server asks for it by HelloRetryRequest", h.policy.groups)
+        if h.note is not None:
+            rule = "the server asks for it by HelloRetryRequest"
+            h.note(("decision", "group", h.policy.groups, (), group, rule))
     if cookie is not None:
         ext.Cookie.decode(cookie)
         extensions[X.cookie] = cookie

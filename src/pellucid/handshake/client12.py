@@ -119,7 +119,8 @@ def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
             if offer.psks:
                 refuse(Reason.RESUMED_WITH_OTHER_VERSION, "a session of TLS 1.3 in TLS 1.2")
             refuse(Reason.BAD_SESSION_ID_ECHO, "the server resumes a session that never was")
-    h.decide("cipher_suite", suite.code, "the server's choice", h.policy.suites)
+    if h.note is not None:
+        h.note(("decision", "cipher_suite", h.policy.suites, (), suite.code, "the server's choice"))
     return suite
 
 
@@ -189,7 +190,8 @@ def resume(
     h.conn._revoke = session.revoke
     inherit(h, session)
     h.facts["group"] = session.group or None
-    h.decide("resumption", True, "the server echoed the session id")
+    if h.note is not None:
+        h.note(("decision", "resumption", (), (), True, "the server echoed the session id"))
     yield from verify_again(h, config, session)
     keys.resume(Secret(session.secret))
     ticket = None
@@ -333,7 +335,9 @@ def read_key_exchange(h: Handshake, keys: Keys12, message: ServerKeyExchange, le
         refuse(Reason.UNOFFERED_SIGNATURE_SCHEME, SignatureScheme.name_of(scheme))
     verify(scheme, leaf_key, exchange.signature, keys.randoms + exchange.params.encode(), tls13=False)
     h.facts["signature_scheme"] = scheme
-    h.decide("signature_scheme", scheme, "the server's choice among ours", h.policy.signature_schemes)
+    if h.note is not None:
+        rule = "the server's choice among ours"
+        h.note(("decision", "signature_scheme", h.policy.signature_schemes, (), scheme, rule))
     return exchange
 
 
@@ -343,7 +347,8 @@ def check_curve(h: Handshake, exchange: Any) -> Any:
     if params.curve_type != 3 or params.namedcurve not in h.policy.groups12:
         refuse(Reason.WRONG_CURVE, NamedGroup.name_of(params.namedcurve))
     h.facts["group"] = params.namedcurve
-    h.decide("group", params.namedcurve, "the server's choice", h.policy.groups12)
+    if h.note is not None:
+        h.note(("decision", "group", h.policy.groups12, (), params.namedcurve, "the server's choice"))
     return exchange
 
 

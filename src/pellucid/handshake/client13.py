@@ -28,7 +28,14 @@ from pellucid.handshake.authentication import (
     verifiable,
 )
 from pellucid.handshake.certificate_types import client_shows_raw_key, read_types, server_shows_raw_key
-from pellucid.handshake.context import Expect, Handshake, Steps, agree_on_size
+from pellucid.handshake.context import (
+    Expect,
+    Handshake,
+    Steps,
+    agree_on_size,
+    application_secrets,
+    handshake_secrets,
+)
 from pellucid.handshake.offer import Offer, psk_hash, session_binding
 from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.resumption.psk import PreSharedKey
@@ -71,7 +78,8 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     """ServerHello is here; what follows is encrypted."""
     suite = check_server_hello(h, offer, hello)
     check_hello_extensions(offer, hello)
-    h.decide("cipher_suite", suite.code, "the server's choice", h.policy.suites)
+    if h.note is not None:
+        h.note(("decision", "cipher_suite", h.policy.suites, (), suite.code, "the server's choice"))
     psk = selected_psk(h, offer, hello, suite)
     if psk is None and config.require_psk:
         refuse(Reason.MISSING_EXTENSION, "pre_shared_key: the server takes none of our keys")
@@ -109,14 +117,7 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     if not hmac.compare_digest(server_secret.finished(h.transcript.digest()), finished.verify_data):
         refuse(Reason.BAD_FINISHED, "the server's")
     h.transcript.add(finished.raw)
-    schedule.enter_master()
-    digest = h.transcript.digest()
-    client_application = schedule.traffic("client_application_traffic_secret_0", b"c ap traffic", digest)
-    server_application = schedule.traffic("server_application_traffic_secret_0", b"s ap traffic", digest)
-    exporter = schedule.derive("exporter_master_secret", b"exp master", digest)
-    h.log_key("CLIENT_TRAFFIC_SECRET_0", client_application.secret)
-    h.log_key("SERVER_TRAFFIC_SECRET_0", server_application.secret)
-    h.log_key("EXPORTER_SECRET", exporter)
+    client_application, server_application, exporter = application_secrets(h, schedule)
     h.read_keys(APPLICATION, server_application)
 
     if accepted:
@@ -185,7 +186,8 @@ def selected_psk(
         refuse(Reason.BAD_PSK_SELECTION, f"{suite.name} has another hash than the key")
     if isinstance(psk, PreSharedKey):
         h.facts.update(external_psk=True, psk_identity=psk.identity)
-    h.decide("psk", index, "the server's choice", range(len(offer.psks)))
+    if h.note is not None:
+        h.note(("decision", "psk", range(len(offer.psks)), (), index, "the server's choice"))
     return psk
 
 
@@ -208,7 +210,9 @@ def shared_secret(
     if ours is None:
         refuse(Reason.WRONG_CURVE, f"no share of {NamedGroup.name_of(share.group)} was sent")
     h.facts["group"] = share.group
-    h.decide("group", share.group, "the server's choice among our shares", offer.shares)
+    if h.note is not None:
+        rule = "the server's choice among our shares"
+        h.note(("decision", "group", tuple(offer.shares), (), share.group, rule))
     secret = ours.finish(share.key_exchange)
     if h.note is not None:
         theirs = share.key_exchange
@@ -224,16 +228,6 @@ def shared_secret(
             )
         )
     return secret
-
-
-def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecret, TrafficSecret]:
-    """The traffic secrets of the rest of the handshake (RFC 8446 section 7.1)."""
-    digest = h.transcript.digest()
-    client = schedule.traffic("client_handshake_traffic_secret", b"c hs traffic", digest)
-    server = schedule.traffic("server_handshake_traffic_secret", b"s hs traffic", digest)
-    h.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client.secret)
-    h.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", server.secret)
-    return client, server
 
 
 # -- EncryptedExtensions -----------------------------------------------------------------------------
@@ -287,7 +281,8 @@ def read_alpn(h: Handshake, config: ClientConfig, body: bytes | None) -> None:
     if len(names) != 1 or names[0] not in config.alpn_names:
         refuse(Reason.BAD_ALPN, b", ".join(names).decode("latin-1"))
     h.facts["alpn"] = names[0].decode("latin-1")
-    h.decide("alpn", h.facts["alpn"], "the server's choice", config.alpn)
+    if h.note is not None:
+        h.note(("decision", "alpn", config.alpn, (), h.facts["alpn"], "the server's choice"))
 
 
 def agree_on_fragments(h: Handshake, body: bytes) -> None:
@@ -373,11 +368,9 @@ def client_authentication(h: Handshake, config: ClientConfig, request: Certifica
     scheme = choose_scheme(identity, schemes, h.policy.signature_schemes) if identity else None
     if identity is not None and scheme is None:
         identity = None
-    h.decide(
-        "client_certificate",
-        None if identity is None else identity.kind,
-        "the first that the server can verify",
-    )
+    if h.note is not None:
+        rule = "the first that the server can verify"
+        h.note(("decision", "client_certificate", (), (), None if identity is None else identity.kind, rule))
     send_certificate(
         h,
         identity,

@@ -7,7 +7,7 @@ message; or a request, and get its answer. Whatever is not in the table is `unex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret
@@ -16,6 +16,7 @@ from pellucid.crypto.suites import Hash, Suite
 from pellucid.errors import Reason, TLSError, refuse
 from pellucid.events import Event, Request, Sign
 from pellucid.records import APPLICATION, CHANGE_CIPHER_SPEC, EARLY, HANDSHAKE, Opening13, Sealing13
+from pellucid.secret import Secret
 from pellucid.wire.codepoints import HandshakeType
 from pellucid.wire.messages import HandshakeMessage, handshake
 
@@ -39,6 +40,16 @@ class ChangeCipherSpec(HandshakeMessage):
 
 
 EXPECT_CCS: Expect = {CCS: ChangeCipherSpec}
+
+_HANDSHAKE = (
+    ("client_handshake_traffic_secret", b"c hs traffic"),
+    ("server_handshake_traffic_secret", b"s hs traffic"),
+)
+_APPLICATION = (
+    ("client_application_traffic_secret_0", b"c ap traffic"),
+    ("server_application_traffic_secret_0", b"s ap traffic"),
+    ("exporter_master_secret", b"exp master"),
+)
 
 
 class Transcript:
@@ -216,18 +227,6 @@ class Handshake:
 
     # -- small things that every generator does ----------------------------------------------------
 
-    def decide(
-        self,
-        what: str,
-        chosen: Any,
-        rule: str,
-        offered: Iterable[Any] = (),
-        acceptable: Iterable[Any] = (),
-    ) -> None:
-        """A choice was made (told to whoever looks)."""
-        if self.note is not None:
-            self.note(("decision", what, tuple(offered), tuple(acceptable), chosen, rule))
-
     def ask(self, request: Request, now: Callable[[], Any]) -> Generator[Request, Any, Any]:
         """Ask the application if it wants to be asked; otherwise answer by `now()`."""
         if type(request) in self.config.ask:
@@ -267,6 +266,24 @@ def agree_on_size(h: Handshake, limit: int, *, tls13: bool) -> None:
         ours = min(ours + 1, 16384)  # our offer counted TLS 1.3's content type, before the version was known
     h.agree_on_records(ours, size)
     h.facts["record_size_limit"] = size
+
+
+def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecret, TrafficSecret]:
+    """The traffic secrets of the rest of the handshake, the client's and the server's (RFC 8446 7.1)."""
+    client, server = schedule.derive_all(_HANDSHAKE, h.transcript.digest())
+    h.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client)
+    h.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", server)
+    return TrafficSecret(schedule.hash, client), TrafficSecret(schedule.hash, server)
+
+
+def application_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecret, TrafficSecret, Secret]:
+    """The traffic secrets of application data, the client's and the server's, and what exports (7.1, 7.5)."""
+    schedule.enter_master()
+    client, server, exporter = schedule.derive_all(_APPLICATION, h.transcript.digest())
+    h.log_key("CLIENT_TRAFFIC_SECRET_0", client)
+    h.log_key("SERVER_TRAFFIC_SECRET_0", server)
+    h.log_key("EXPORTER_SECRET", exporter)
+    return TrafficSecret(schedule.hash, client), TrafficSecret(schedule.hash, server), exporter
 
 
 def early_exporter(h: Handshake, schedule: KeySchedule, client_hello_hash: bytes) -> None:

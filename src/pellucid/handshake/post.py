@@ -174,7 +174,7 @@ def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
     now = int(conn._config.now() * 1000)
     make = partial(session_of, message, conn.info, conn.suite.hash, resumption, binding, now, early)
     if conn._note is not None:
-        conn._note(("ticket key", make().secret, resumption, message.ticket_nonce))
+        conn._note(("ticket", conn.suite.hash, resumption, message.ticket_nonce))
     keep_session(conn, make)
 
 

@@ -137,14 +137,12 @@ def choose_psk(
             h.facts["signature_scheme"] = session.signature_scheme or None
         else:
             h.facts["psk_identity"] = identity.identity
-        h.decide("psk", index, "the first that we know", range(len(offered.identities)))
+        if h.note is not None:
+            h.note(("decision", "psk", range(len(offered.identities)), (), index, "the first that we know"))
         return Resumed(index, session, schedule, with_dhe, age_error, offered.binders[index])
-    h.decide(
-        "psk",
-        None,
-        "none of the client's keys is known or usable here",
-        range(len(offered.identities)),
-    )
+    if h.note is not None:
+        rule = "none of the client's keys is known or usable here"
+        h.note(("decision", "psk", range(len(offered.identities)), (), None, rule))
     return None
 
 
@@ -237,9 +235,9 @@ def early_data_refusal(
         why = "a client certificate is asked for"
     elif not config.replay_guard.first_time(hashlib.sha256(psk.binder).digest(), config.now()):
         why = "it was seen before, or might have been"
-    h.decide(
-        "early_data", "refused" if why else "accepted", why or "every rule of RFC 8446 4.2.10 and 8 holds"
-    )
+    if h.note is not None:
+        rule = why or "every rule of RFC 8446 4.2.10 and 8 holds"
+        h.note(("decision", "early_data", (), (), "refused" if why else "accepted", rule))
     return why
 
 

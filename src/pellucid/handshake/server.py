@@ -40,9 +40,9 @@ def server(h: Handshake) -> Steps:
         chosen = yield SelectConfig(hello, h.name)
         if chosen is not None:
             if h.note is not None:
-                from pellucid.watching import watch
+                from pellucid.watching import watch_config
 
-                chosen = watch(h.conn, chosen)
+                chosen = watch_config(h.conn, chosen)
             h.config = h.conn._config = chosen
             h.policy = chosen.policy
             h.write.max_fragment = h.policy.max_send_fragment
@@ -74,7 +74,8 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
     if version is None:
         names = ", ".join(ProtocolVersion.name_of(code) for code in offered)
         refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client offers {names}")
-    h.decide("version", version, "the highest that both know", offered, ours)
+    if h.note is not None:
+        h.note(("decision", "version", offered, ours, version, "the highest that both know"))
     return version
 
 

@@ -159,7 +159,8 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
         refuse(Reason.RESUMED_WITHOUT_EMS)
     if extended and not session.extended_master_secret:
         return None  # RFC 7627 5.3: a full handshake instead
-    h.decide("resumption", True, "the ticket or session id is known and fits")
+    if h.note is not None:
+        h.note(("decision", "resumption", (), (), True, "the ticket or session id is known and fits"))
     return session
 
 
@@ -358,24 +359,17 @@ def shows_raw_key(h: Handshake) -> bool:
 
 def tell(h: Handshake, hello: ClientHello, choice: Choice12) -> Choice12:
     """Tell the choices to whoever looks."""
-    h.decide(
-        "cipher_suite",
-        choice.suite.code,
-        "our first that suits the certificate",
-        hello.cipher_suites,
-        h.policy.suites,
-    )
-    if choice.identity is not None:
-        h.decide("certificate", choice.identity.kind, "by name, then by the suite's kind", (h.name,))
-    if choice.scheme:
-        h.decide(
-            "signature_scheme",
-            choice.scheme,
-            "our first that fits the key and that the client takes",
-            h.facts["peer_signature_schemes"],
-        )
-    if choice.group is not None:
-        h.decide("group", choice.group, "our first that the client knows", (), h.policy.groups12)
+    if h.note is not None:
+        rule = "our first that suits the certificate"
+        h.note(("decision", "cipher_suite", hello.cipher_suites, h.policy.suites, choice.suite.code, rule))
+    if choice.identity is not None and h.note is not None:
+        rule = "by name, then by the suite's kind"
+        h.note(("decision", "certificate", (h.name,), (), choice.identity.kind, rule))
+    if choice.scheme and h.note is not None:
+        rule = "our first that fits the key and that the client takes"
+        h.note(("decision", "signature_scheme", h.facts["peer_signature_schemes"], (), choice.scheme, rule))
+    if choice.group is not None and h.note is not None:
+        h.note(("decision", "group", (), h.policy.groups12, choice.group, "our first that the client knows"))
     return choice
 
 

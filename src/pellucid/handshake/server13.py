@@ -32,7 +32,15 @@ from pellucid.handshake.authentication import (
 )
 from pellucid.handshake.certificate_types import choose_types, client_shows_raw_key
 from pellucid.handshake.choices import acknowledges_name, choose_alpn, ranked_suites
-from pellucid.handshake.context import Expect, Handshake, Steps, agree_on_size, early_exporter
+from pellucid.handshake.context import (
+    Expect,
+    Handshake,
+    Steps,
+    agree_on_size,
+    application_secrets,
+    early_exporter,
+    handshake_secrets,
+)
 from pellucid.handshake.psk13 import (
     KnownKeys,
     Resumed,
@@ -127,14 +135,7 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
         requested = yield from server_authentication(h, config, hello)
     mine = server_secret.finished(h.transcript.digest())
     h.send(Finished(mine))
-    schedule.enter_master()
-    digest = h.transcript.digest()
-    client_application = schedule.traffic("client_application_traffic_secret_0", b"c ap traffic", digest)
-    server_application = schedule.traffic("server_application_traffic_secret_0", b"s ap traffic", digest)
-    exporter = schedule.derive("exporter_master_secret", b"exp master", digest)
-    h.log_key("CLIENT_TRAFFIC_SECRET_0", client_application.secret)
-    h.log_key("SERVER_TRAFFIC_SECRET_0", server_application.secret)
-    h.log_key("EXPORTER_SECRET", exporter)
+    client_application, server_application, exporter = application_secrets(h, schedule)
     h.write_keys(APPLICATION, server_application)
 
     if early_traffic is not None:
@@ -186,13 +187,9 @@ def choose_suite(h: Handshake, config: ServerConfig, hello: ClientHello, keys: K
         offered = {one.identity for one in ext.OfferedPsks.decode(body).identities}
         hashes = {psk.hash for psk in keys.external if psk.identity in offered}
         suite = next((one for one in ranked if one.hash.name in hashes), suite)
-    h.decide(
-        "cipher_suite",
-        suite.code,
-        "our first that the client offers",
-        hello.cipher_suites,
-        h.policy.suites,
-    )
+    if h.note is not None:
+        rule = "our first that the client offers"
+        h.note(("decision", "cipher_suite", hello.cipher_suites, h.policy.suites, suite.code, rule))
     return suite
 
 
@@ -226,9 +223,9 @@ def choose_group(h: Handshake, hello: ClientHello) -> tuple[int | None, bytes | 
         at_hand = next((one for one in shared if one in shares), group)
         if not GROUPS[group].pq or GROUPS[at_hand].pq:
             group = at_hand
-    h.decide(
-        "group", group, "our first that the client knows, with a share at hand", offered, h.policy.groups
-    )
+    if h.note is not None:
+        rule = "our first that the client knows, with a share at hand"
+        h.note(("decision", "group", offered, h.policy.groups, group, rule))
     return group, shares.get(group)
 
 
@@ -381,16 +378,6 @@ def send_server_hello(
     h.send(ServerHello(0x0303, random, hello.legacy_session_id, suite.code, 0, extensions))
 
 
-def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecret, TrafficSecret]:
-    """The traffic secrets of the rest of the handshake (RFC 8446 section 7.1)."""
-    digest = h.transcript.digest()
-    client = schedule.traffic("client_handshake_traffic_secret", b"c hs traffic", digest)
-    server = schedule.traffic("server_handshake_traffic_secret", b"s hs traffic", digest)
-    h.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client.secret)
-    h.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", server.secret)
-    return client, server
-
-
 def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, *, early: bool) -> None:
     """Our answers to what needs no secrecy from the peer, but from everyone else (4.3.1)."""
     offered = hello.extensions
@@ -471,8 +458,12 @@ def server_authentication(h: Handshake, config: ServerConfig, hello: ClientHello
             f"a {identity.kind} key; the client takes {', '.join(map(SignatureScheme.name_of, schemes))}",
         )
     h.facts["own_chain"] = identity.chain
-    h.decide("certificate", identity.kind, "by name, then by what the client can verify", (h.name,))
-    h.decide("signature_scheme", scheme, "our first that fits the key and that the client takes", schemes)
+    if h.note is not None:
+        rule = "by name, then by what the client can verify"
+        h.note(("decision", "certificate", (h.name,), (), identity.kind, rule))
+    if h.note is not None:
+        rule = "our first that fits the key and that the client takes"
+        h.note(("decision", "signature_scheme", schemes, (), scheme, rule))
     compression = offered_compression(offered.get(X.compress_certificate))
     send_certificate(
         h,

@@ -142,7 +142,7 @@ class MisbehavingClient(_Misbehaving, ClientConnection):
 
         config = config or ClientConfig()
         Connection.__init__(self, config, server_name)
-        self._write = ScriptedWriteHalf(self._note, faults)
+        self._write = ScriptedWriteHalf(self._write.note, faults)
         self._write.max_fragment = config.policy.max_send_fragment
         self._begin(client(ScriptedHandshake(self, config, server_name)))
 
@@ -161,7 +161,7 @@ class MisbehavingServer(_Misbehaving, ServerConnection):
         from pellucid.handshake.server import server
 
         Connection.__init__(self, config, None)
-        self._write = ScriptedWriteHalf(self._note, faults)
+        self._write = ScriptedWriteHalf(self._write.note, faults)
         self._write.max_fragment = config.policy.max_send_fragment
         self._begin(server(ScriptedHandshake(self, config, None)))
 

@@ -63,6 +63,11 @@ class Watched(Trace):
         super().keep(fact)
         self._told()
 
+    def keep_data(self, fact: Raw) -> None:
+        """Append a record, or a sample, and tell."""
+        super().keep_data(fact)
+        self._told()
+
 
 class Laboratory:
     """Authorities and certificates, made once and kept: keys take time to find."""
