@@ -52,7 +52,7 @@ cpython-tests: venv-dev ## CPython's own tests of ssl over pellucid, in every in
 	@$(BIN)/python tests/compat/cpython.py
 
 ecosystem: venv-dev ## requests, httpx, uvicorn and others over pellucid; writes docs/ecosystem.md
-	@$(BIN)/python -m pytest -q tests/ecosystem --junitxml=build/ecosystem.xml
+	@PELLUCID_INTEROP=whole $(BIN)/python -m pytest -q tests/ecosystem --junitxml=build/ecosystem.xml
 	@PYTHONPATH=tests $(BIN)/python -m ecosystem.table build/ecosystem.xml docs/ecosystem.md
 
 clean: ## remove .venv and every cache

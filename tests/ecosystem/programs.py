@@ -23,7 +23,7 @@ SECONDS = 60.0
 """For a program to start: it may share two cores with many others."""
 
 _INSTALL = "from pellucid.compat import ssl\nssl.install()\n"
-_ADDRESS = re.compile(r"https://(?:127\.0\.0\.1|localhost):(\d+)")
+_ADDRESS = re.compile(r"(?:https://|listening on )(?:127\.0\.0\.1|localhost):(\d+)")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE")
 """Of the environment: proxies and other people's authorities are not for these programs."""
 
@@ -78,7 +78,7 @@ class World:
 
     @contextlib.contextmanager
     def server(self, *words: str | Path) -> Iterator[int]:
-        """Run a Python server that chooses a port and says it on stderr (`https://127.0.0.1:PORT`)."""
+        """Run a Python server that chooses a port and says on stderr where it listens."""
         clean = ["env", "-i", *(f"{name}={value}" for name, value in self.environment.items())]
         with running([*clean, sys.executable, *words]) as child:
             wait_for(child, lambda: bool(_ADDRESS.search(child.stderr)), "address on stderr", SECONDS)

@@ -166,6 +166,7 @@ def on_asyncio(
             await stop.wait()
             rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             await asyncio.wait(rest, timeout=3) if rest else None
+            await asyncio.sleep(0)  # what was aborted closes its socket in the next turn
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
     thread.start()

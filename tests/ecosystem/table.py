@@ -16,6 +16,7 @@ from pathlib import Path
 from interop.bench import INSTALLED
 
 PAIRS = ("pellucid to openssl", "openssl to pellucid", "pellucid to pellucid")
+VISITED = ("uvicorn", "hypercorn", "serve --www")
 SECTIONS = {
     "test_http": (
         "HTTP",
@@ -34,7 +35,13 @@ SECTIONS = {
         "\nKafka is only a handshake: a broker of the test's own, which says what it knows and which topics"
         "\nit has. psycopg is not here: libpq, in C, does its TLS, and asks no `ssl` of Python's.",
     ),
+    "test_visitors": (
+        "Not Python",
+        "curl and two browsers at servers that speak pellucid: HTTP/1.1 at uvicorn and `serve --www`,"
+        "\nHTTP/2 at hypercorn.",
+    ),
 }
+COLUMNS = dict.fromkeys(SECTIONS, PAIRS) | {"test_visitors": VISITED}
 SPELLED = (
     *(("http 2", "HTTP/2"), ("python 3 14", "Python 3.14"), ("kafka python", "kafka-python"), ("tls", "TLS")),
     *(("http server", "http.server"), ("paho mqtt", "paho-mqtt"), ("starttls", "STARTTLS")),
@@ -56,19 +63,19 @@ def outcome(case: ET.Element) -> str:
 
 
 def rows(xml: Path) -> dict[str, dict[str, dict[str, str]]]:
-    """Module, then conversation, then pair, then outcome."""
+    """Module, then conversation, then column, then outcome."""
     found: dict[str, dict[str, dict[str, str]]] = {module: {} for module in SECTIONS}
     for case in ET.parse(xml).iter("testcase"):
         module = case.attrib["classname"].rpartition(".")[2]
         name, _, parameters = case.attrib["name"].partition("[")
-        pair = next((one for one in PAIRS if one in parameters), "")
-        if not pair or module not in found:
+        column = next((one for one in COLUMNS.get(module, ()) if one in parameters), "")
+        if not column:
             continue
-        rest = parameters.rstrip("]").replace(pair, "").strip("-").replace("-", ", ")
+        rest = parameters.rstrip("]").replace(column, "").strip("-").replace("-", ", ")
         title = name.removeprefix("test_").replace("_", " ")
         for pattern, words in SPELLED:
             title = re.sub(rf"\b{pattern}\b", words, title)
-        found[module].setdefault(f"{title}: {rest}" if rest else title, {})[pair] = outcome(case)
+        found[module].setdefault(f"{title}: {rest}" if rest else title, {})[column] = outcome(case)
     return found
 
 
@@ -93,17 +100,19 @@ def versions() -> str:
     return f"CPython {sys.version.split()[0]}, {', '.join(ours)}. Debian's {debian}."
 
 
-def section(title: str, text: str, of: dict[str, dict[str, str]]) -> list[str]:
+def section(module: str, of: dict[str, dict[str, str]]) -> list[str]:
     """One table."""
+    title, text = SECTIONS[module]
+    columns = COLUMNS[module]
     return [
         f"## {title}",
         "",
         text,
         "",
-        f"| conversation | {' | '.join(PAIRS)} |",
-        f"|---|{'---|' * len(PAIRS)}",
+        f"| conversation | {' | '.join(columns)} |",
+        f"|---|{'---|' * len(columns)}",
         *(
-            f"| {name} | {' | '.join(each.get(pair, '') for pair in PAIRS)} |"
+            f"| {name} | {' | '.join(each.get(column, '') for column in columns)} |"
             for name, each in sorted(of.items())
         ),
         "",
@@ -123,7 +132,7 @@ def main(xml: str, page: str) -> None:
         f"**{outcomes.count('ok')} of {len(outcomes)} conversations succeed**; "
         f"{outcomes.count('skipped')} were skipped, {outcomes.count('**failed**')} failed.",
         "",
-        *(line for module, (title, text) in SECTIONS.items() for line in section(title, text, found[module])),
+        *(line for module, of in found.items() for line in section(module, of)),
         "## Versions",
         "",
         textwrap.fill(versions(), 110, replace_whitespace=False, break_on_hyphens=False),

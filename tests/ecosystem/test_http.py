@@ -179,13 +179,13 @@ CLIENTS: dict[str, Callable[[str, Any], bytes]] = {
 
 
 @contextlib.contextmanager
-def uvicorn_server(context: Any, loop: str) -> Iterator[int]:
+def uvicorn_server(context: Any, loop: str, app: Any = asgi_echo) -> Iterator[int]:
     uvicorn = pytest.importorskip("uvicorn")
     new_loop: Any = asyncio.new_event_loop
     if loop == "uvloop":
         new_loop = pytest.importorskip("uvloop").new_event_loop
     config = uvicorn.Config(
-        asgi_echo,
+        app,
         host=LOOPBACK,
         port=0,
         log_level="error",
@@ -216,7 +216,7 @@ def uvicorn_server(context: Any, loop: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def hypercorn_server(context: Any) -> Iterator[int]:
+def hypercorn_server(context: Any, app: Any = asgi_echo) -> Iterator[int]:
     serve = pytest.importorskip("hypercorn.asyncio").serve
     kind: Any = pytest.importorskip("hypercorn.config").Config
 
@@ -234,7 +234,7 @@ def hypercorn_server(context: Any) -> Iterator[int]:
     context.set_alpn_protocols(["h2", "http/1.1"])
 
     async def start(stop: asyncio.Event) -> int:
-        serving: Any = serve(asgi_echo, config, shutdown_trigger=stop.wait)
+        serving: Any = serve(app, config, shutdown_trigger=stop.wait)
         start.task = asyncio.ensure_future(serving)  # type: ignore[attr-defined]
         await listening(port)
         return port

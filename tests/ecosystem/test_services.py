@@ -74,7 +74,7 @@ def check(sides: Sides, connection: Any) -> None:
 # -- redis ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("certificate", [False, True], ids=["without a certificate", "with one"])
+@pytest.mark.parametrize("certificate", [False, True], ids=["no certificate", "a certificate"])
 def test_redis(certificate: bool, sides: Sides, services: Running) -> None:
     redis = pytest.importorskip("redis")
     settings = {"ssl": True, "ssl_ca_certs": sides.contexts.ca, "socket_timeout": SECONDS}

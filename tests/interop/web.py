@@ -88,6 +88,11 @@ class Chromium(Browser):
     client = Browser._both | SUITES13 | SUITES12 | (CURVES - {"secp521r1"})
 
     def load(self, home: Path, address: str, setup: Setup, certificates: Certificates) -> bool:
+        page = self.read(home, address, setup, certificates)
+        return "<pre" in page and "ERR_" not in page  # an error is a page, too
+
+    def read(self, home: Path, address: str, setup: Setup, certificates: Certificates) -> str:
+        """What stands on the page, as HTML."""
         trust_root(home / ".pki" / "nssdb", certificates)
         words = [
             "--headless",
@@ -99,8 +104,7 @@ class Chromium(Browser):
         words += [f"--user-data-dir={home / 'data'}", "--timeout=30000"]
         if setup.version:
             words += [f"--ssl-version-{end}=tls{setup.version}" for end in ("min", "max")]
-        page = self.run(home, *words, "--dump-dom", address)
-        return "<pre" in page and "ERR_" not in page  # an error is a page, too
+        return self.run(home, *words, "--dump-dom", address)
 
 
 class Firefox(Browser):
