@@ -319,6 +319,11 @@ class WriteHalf:
             self._type = content_type
         self._pending.append(data)
 
+    def change_cipher_spec(self) -> None:
+        """Write the record that comes before any keys (RFC 5246 section 7.1)."""
+        self.flush()
+        self._seal(CHANGE_CIPHER_SPEC, b"\x01")
+
     def padding(self, policy: Callable[[int], int] | None) -> Callable[[int], int] | None:
         """The padding that a policy wants, as far as the peer's limit has room for it."""
         return None if policy is None else lambda size: max(0, min(policy(size), self.most - size))
@@ -450,28 +455,29 @@ class ReadHalf:
             if self._first:
                 self._check_first(buffer)
             header = buffer[pos : pos + 5]
-            length = header[3] << 8 | header[4]
+            kind, length = header[0], header[3] << 8 | header[4]
             protection = self.protection
-            if header[1] != 3 or (header[2] != 3 and protection.epoch and header[0] != CHANGE_CIPHER_SPEC):
+            if header[1] != 3 or (header[2] != 3 and protection.epoch and kind != CHANGE_CIPHER_SPEC):
                 refuse(Reason.WRONG_RECORD_VERSION, f"0x{header[1]:02x}{header[2]:02x}")
             if length > protection.max_ciphertext and not (
-                self.skip_plain and header[0] == APPLICATION_DATA and length <= MAX_CIPHERTEXT_13
+                self.skip_plain and kind == APPLICATION_DATA and length <= MAX_CIPHERTEXT_13
             ):
                 refuse(
                     Reason.CIPHERTEXT_OVERFLOW if protection.epoch else Reason.RECORD_OVERFLOW,
                     f"{length} bytes",
                 )
-            stop = pos + 5 + length
+            start = pos + 5
+            stop = start + length
             if have < 5 + length:
                 return None
             self._first = False
-            start = pos + 5
             payload = buffer[start:stop] if length < _CHEAP_TO_COPY else memoryview(buffer)[start:stop]
             if have == 5 + length:
                 self.buffer, self._pos = b"", 0  # an idle connection keeps no bytes
             else:
                 self._pos = stop
-            kind = header[0]
+            if self.note is None and kind > ALERT and self.skip is None and not self.skip_plain:
+                return protection.open(kind, header, payload)  # as it mostly is
             if self.skip_plain:
                 if kind == APPLICATION_DATA:
                     self._unopened(kind, buffer[pos:stop], "refused early data")

@@ -20,6 +20,7 @@ from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason
 from pellucid.lab import Record, Tap, edit, extensions, insert, replace
 from pellucid.records import Sealing12, Sealing13
+from pellucid.resumption.sessions import TicketContent
 from pellucid.trust.constraints import name_fault
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import Certificate, ClientHello, HelloRequest, NewSessionTicket
@@ -186,7 +187,7 @@ def age_off_by(seconds: float) -> str | None:
     session.issued_at = int(1.7e12)
     sealed = config.issuer.open(session.ticket)
     assert sealed is not None
-    mine = type(session).from_bytes(sealed)
+    mine = TicketContent.decode(sealed)
     mine.issued_at = int(1.7e12)
     session.ticket = config.issuer.seal(mine.encode())
     config = config.replace(ticket_issuer=config.issuer, now=lambda: 1.7e9 + 1 - seconds)

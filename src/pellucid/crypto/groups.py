@@ -173,17 +173,21 @@ class Montgomery(Group):
         self._private = private
         self._public = public
 
-    def generate(self, random: Random) -> PrivateShare:  # noqa: D102
+    def _key(self, random: Random) -> X25519PrivateKey | X448PrivateKey:
         if random is os.urandom:
-            key = self._private.generate()
-        else:
-            key = self._private.from_private_bytes(random(self.client_share_length))
-        return self._share(key)
+            return self._private.generate()
+        return self._private.from_private_bytes(random(self.client_share_length))
 
-    def _share(self, key: X25519PrivateKey | X448PrivateKey) -> PrivateShare:
+    def generate(self, random: Random) -> PrivateShare:  # noqa: D102
+        key = self._key(random)
         exchange: Callable[[object], bytes] = key.exchange  # type: ignore[assignment]
         read = self._public.from_public_bytes
         return PrivateShare(self, key.public_key().public_bytes_raw(), lambda peer: exchange(read(peer)))
+
+    def _respond(self, client_share: bytes, random: Random, hidden: Hidden | None) -> tuple[bytes, bytes]:
+        key = self._key(random)  # used up at once, so no share is made of it
+        secret = key.exchange(self._public.from_public_bytes(client_share))  # type: ignore[arg-type]
+        return key.public_key().public_bytes_raw(), secret
 
 
 class Weierstrass(Group):

@@ -15,7 +15,7 @@ from pellucid.crypto.signatures import sign
 from pellucid.crypto.suites import Hash, Suite
 from pellucid.errors import Reason, TLSError, refuse
 from pellucid.events import Event, Request, Sign
-from pellucid.records import APPLICATION, CHANGE_CIPHER_SPEC, EARLY, HANDSHAKE, Opening13, Sealing13
+from pellucid.records import APPLICATION, EARLY, HANDSHAKE, Opening13, Sealing13
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import HandshakeType
 from pellucid.wire.messages import HandshakeMessage, handshake
@@ -167,7 +167,7 @@ class Handshake:
 
     def send_change_cipher_spec(self) -> None:
         """RFC 5246 section 7.1; in TLS 1.3 it says nothing (RFC 8446 appendix D.4)."""
-        self.write.queue(CHANGE_CIPHER_SPEC, b"\x01")
+        self.write.change_cipher_spec()
         if self.note is not None:
             self.note(("ccs", True))
 

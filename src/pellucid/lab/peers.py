@@ -15,7 +15,7 @@ from pellucid.errors import ConnectionEnded, PeerRefused, TLSError
 from pellucid.events import DataReceived, Event
 from pellucid.handshake.context import Handshake
 from pellucid.lab.faults import Fault, Item, Outgoing, Record
-from pellucid.records import HANDSHAKE, WriteHalf
+from pellucid.records import CHANGE_CIPHER_SPEC, HANDSHAKE, WriteHalf
 from pellucid.wire.codepoints import Alert
 from pellucid.wire.messages import HandshakeMessage
 
@@ -49,6 +49,10 @@ class ScriptedWriteHalf(WriteHalf):
                     self._seal(content_type, data[at : at + self.max_fragment])
             else:
                 self.queue_as_is(item)
+
+    def change_cipher_spec(self) -> None:
+        """The faults see this one too."""
+        self.queue(CHANGE_CIPHER_SPEC, b"\x01")
 
     def ahead(self, content_type: int, data: bytes) -> None:
         """A KeyUpdate in front of data that waits: the faults see it too."""
