@@ -13,9 +13,20 @@ from typing import Any
 
 import pytest
 
-from pellucid import Authority, ClientConfig, ClientConnection, Identity, Policy, Trust, UsageError
+from pellucid import (
+    Authority,
+    ClientConfig,
+    ClientConnection,
+    Identity,
+    Policy,
+    ServerConfig,
+    ServerConnection,
+    Trust,
+    UsageError,
+)
 from pellucid.errors import Reason
-from pellucid.lab import Tap, converse, edit, extensions
+from pellucid.lab import MisbehavingClient, MisbehavingServer, Tap, converse, edit, extensions
+from pellucid.legacy import museum_policy
 from pellucid.wire import compression
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert, SignatureScheme
@@ -24,9 +35,11 @@ from pellucid.wire.messages import (
     Certificate,
     CertificateRequest,
     CertificateStatus,
+    CertificateVerify,
     ClientHello,
     CompressedCertificate,
     ServerHello,
+    ServerKeyExchangeECDHE,
 )
 from rfc.world import (
     AUTHORITY,
@@ -134,6 +147,48 @@ def test_every_scheme_of_tls13(scheme: int, tmp_path: Path) -> None:
         server(policy=TLS13, identities=(identity,)),
     )
     assert found.client.info.signature_scheme == scheme
+
+
+def test_a_pss_key_in_tls12(tmp_path: Path) -> None:
+    """RFC 4055 section 1.2: for RSASSA-PSS alone, by its own schemes and never to encrypt with."""
+    identity = a_pss_certificate(tmp_path)
+    trust = Trust.insecure()
+    shown = server(policy=TLS12, identities=(identity,))
+    found = connected(ClientConnection(ClientConfig(policy=TLS12, trust=trust), "localhost"), shown)
+    assert found.client.info.signature_scheme == SignatureScheme.rsa_pss_pss_sha256
+    mine = ClientConfig(policy=TLS12, trust=TRUST, identities=(identity,))
+    server_side = server(policy=TLS12, client_auth="require", client_trust=trust)
+    assert (
+        connected(ClientConnection(mine, "localhost"), server_side).server.info.peer_chain == identity.chain
+    )
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_a_pss_key_in_tls12_under_a_scheme_for_other_keys(side: str, tmp_path: Path) -> None:
+    identity = a_pss_certificate(tmp_path)
+    trust = Trust.insecure()
+    if side == "server":
+        wrong = edit(ServerKeyExchangeECDHE, algorithm=SignatureScheme.rsa_pss_rsae_sha256)
+        bad: Any = MisbehavingServer(server_config(TLS12, identities=(identity,)), wrong)
+        found = converse(ClientConnection(ClientConfig(policy=TLS12, trust=trust), "localhost"), bad)
+        error = found.client_error
+    else:
+        wrong = edit(CertificateVerify, algorithm=SignatureScheme.rsa_pss_rsae_sha256)
+        mine = ClientConfig(policy=TLS12, trust=TRUST, identities=(identity,))
+        honest = server(policy=TLS12, client_auth="require", client_trust=trust)
+        error = converse(MisbehavingClient(mine, "localhost", wrong), honest).server_error
+    assert error is not None
+    assert error.reason is Reason.WRONG_SIGNATURE_TYPE
+
+
+def test_a_pss_key_is_not_encrypted_to(tmp_path: Path) -> None:
+    identity = a_pss_certificate(tmp_path)
+    identity.kind, identity.pss_key, identity.schemes12 = "rsa", False, RSA.schemes12  # the server pretends
+    config = ServerConfig(policy=museum_policy(), identities=(identity,))
+    mine = ClientConfig(policy=museum_policy(), trust=Trust.insecure())
+    error = converse(ClientConnection(mine, "localhost"), ServerConnection(config)).client_error
+    assert error is not None
+    assert error.reason is Reason.WRONG_CERTIFICATE_KEY
 
 
 # -- the choice ------------------------------------------------------------------------------------

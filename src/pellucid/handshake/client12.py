@@ -217,7 +217,7 @@ def full_handshake(
     suite = keys.suite
     has_exchange = suite.kx in ("ECDHE", "ECDHE_PSK")
     message: Any
-    leaf_key = None
+    leaf_key, pss_key = None, False
     status: CertificateStatus | None = None
     if suite.auth == "PSK":
         message = yield EXPECT_KEY_EXCHANGE if has_exchange else EXPECT_KEY_EXCHANGE_OR_DONE
@@ -234,13 +234,13 @@ def full_handshake(
             h.transcript.add(status.raw)
             if status.status_type != 1:
                 refuse(Reason.ERROR_PARSING_EXTENSION, "the status is not of the type ocsp")
-        leaf_key = yield from verify_server(h, config, keys, certificate, status)
+        leaf_key, pss_key = yield from verify_server(h, config, keys, certificate, status)
         if message is None:
             message = yield EXPECT_KEY_EXCHANGE if has_exchange else EXPECT_REQUEST_OR_DONE
     exchange: Any = None
     if isinstance(message, ServerKeyExchange):
         h.transcript.add(message.raw)
-        exchange = read_key_exchange(h, keys, message, leaf_key)
+        exchange = read_key_exchange(h, keys, message, leaf_key, pss_key)
         message = yield EXPECT_DONE if suite.auth == "PSK" else EXPECT_REQUEST_OR_DONE
     request: CertificateRequest12 | None = None
     if isinstance(message, CertificateRequest12):
@@ -285,14 +285,17 @@ def verify_server(
     message: Certificate12 | RawPublicKey12,
     status: CertificateStatus | None,
 ) -> Any:
-    """Believe the chain (RFC 5246 section 7.4.2); its key must suit the cipher suite."""
+    """Believe the chain (RFC 5246 section 7.4.2); its key must suit the cipher suite.
+
+    Returns that key, and whether it says id-RSASSA-PSS.
+    """
     if isinstance(message, RawPublicKey12):
         spki = message.subject_public_key_info
         if not spki:
             refuse(Reason.NO_CERTIFICATE)
         key = yield from believe_raw_key(h, (spki,), config.trusted_public_keys)
-        check_key_kind(key, keys.suite)
-        return key
+        check_key_kind(key, keys.suite, pss_key=False)
+        return key, False
     chain = message.certificate_list
     if not chain:
         refuse(Reason.NO_CERTIFICATE)
@@ -306,22 +309,28 @@ def verify_server(
             chain, name or "", config.now(), usage=usage, ocsp=ocsp, note=h.note
         )
     h.facts.update(peer_chain=chain, verified_chain=verified.chain, ocsp_response=ocsp)
-    check_key_kind(verified.leaf_key, keys.suite)
-    if not usable_ec_curve(verified.leaf_key, h.policy.groups):
-        refuse(Reason.WRONG_CERTIFICATE_CURVE, verified.leaf_key.curve.name)
-    return verified.leaf_key
+    key, pss_key = verified.leaf_key, verified.pss_key
+    check_key_kind(key, keys.suite, pss_key=pss_key)
+    if not usable_ec_curve(key, h.policy.groups):
+        refuse(Reason.WRONG_CERTIFICATE_CURVE, key.curve.name)
+    return key, pss_key
 
 
-def check_key_kind(key: Any, suite: Suite) -> None:
-    """RFC 5246 section 7.4.2, RFC 8422 section 5.3: which keys go with which suites."""
-    kind = kind_of(key) or "?"
-    if suite.auth == "RSA" and kind not in ("rsa", "rsa-pss"):
+def check_key_kind(key: Any, suite: Suite, *, pss_key: bool) -> None:
+    """RFC 5246 section 7.4.2, RFC 8422 section 5.3: which keys go with which suites.
+
+    A key that says id-RSASSA-PSS is for signatures alone (RFC 4055 section 1.2).
+    """
+    kind = kind_of(key, pss_key=pss_key) or "?"
+    if suite.auth == "RSA" and kind not in (("rsa",) if suite.kx == "RSA" else ("rsa", "rsa-pss")):
         refuse(Reason.WRONG_CERTIFICATE_KEY, f"a {kind} key with {suite.name}")
     if suite.auth == "ECDSA" and kind not in ("ecdsa", "ed25519", "ed448"):
         refuse(Reason.WRONG_CERTIFICATE_KEY, f"a {kind} key with {suite.name}")
 
 
-def read_key_exchange(h: Handshake, keys: Keys12, message: ServerKeyExchange, leaf_key: Any) -> Any:
+def read_key_exchange(
+    h: Handshake, keys: Keys12, message: ServerKeyExchange, leaf_key: Any, pss_key: bool
+) -> Any:
     """ServerKeyExchange in the suite's form (RFC 8422 section 5.4, RFC 4279 and RFC 5489 section 2)."""
     kx = keys.suite.kx
     if kx == "PSK":
@@ -333,7 +342,8 @@ def read_key_exchange(h: Handshake, keys: Keys12, message: ServerKeyExchange, le
     known = SCHEMES.get(scheme)
     if known is None or not known.tls12 or scheme not in h.policy.signature_schemes:
         refuse(Reason.UNOFFERED_SIGNATURE_SCHEME, SignatureScheme.name_of(scheme))
-    verify(scheme, leaf_key, exchange.signature, keys.randoms + exchange.params.encode(), tls13=False)
+    signed = keys.randoms + exchange.params.encode()
+    verify(scheme, leaf_key, exchange.signature, signed, tls13=False, pss_key=pss_key)
     h.facts["signature_scheme"] = scheme
     if h.note is not None:
         rule = "the server's choice among ours"

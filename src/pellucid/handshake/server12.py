@@ -263,20 +263,20 @@ def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, rando
         send_certificate_request(h, config)
     h.send(ServerHelloDone())
 
-    peer_key = None
+    peer_key, pss_key = None, False
     if asked:
         certificate: Certificate12 | RawPublicKey12 = yield (
             EXPECT_RAW_PUBLIC_KEY if client_shows_raw_key(h) else EXPECT_CERTIFICATE
         )
         h.transcript.add(certificate.raw)
-        peer_key = yield from verify_client(h, config, certificate)
+        peer_key, pss_key = yield from verify_client(h, config, certificate)
     exchange: ClientKeyExchange = yield EXPECT_KEY_EXCHANGE
     h.transcript.add(exchange.raw)
     pre_master = yield from read_key_exchange(h, config, keys, hello, choice, share, exchange)
     keys.from_pre_master(pre_master, extended=bool(h.facts["extended_master_secret"]))
     if peer_key is not None:
         proof: CertificateVerify = yield EXPECT_CERTIFICATE_VERIFY
-        check_certificate_verify(h, proof, peer_key)
+        check_certificate_verify(h, proof, peer_key, pss_key=pss_key)
         h.transcript.add(proof.raw)
     h.transcript.forget()
     yield EXPECT_CCS
@@ -428,14 +428,18 @@ def send_certificate_request(h: Handshake, config: ServerConfig) -> None:
 
 
 def verify_client(h: Handshake, config: ServerConfig, message: Certificate12 | RawPublicKey12) -> Any:
-    """The client's chain; none is an answer too (RFC 5246 section 7.4.6)."""
+    """The client's chain; none is an answer too (RFC 5246 section 7.4.6).
+
+    Returns its key, or None, and whether that says id-RSASSA-PSS.
+    """
     chain = message.certificate_list if isinstance(message, Certificate12) else ()
     if isinstance(message, RawPublicKey12) and message.subject_public_key_info:
-        return (yield from believe_raw_key(h, (message.subject_public_key_info,), config.trusted_public_keys))
+        spki = (message.subject_public_key_info,)
+        return (yield from believe_raw_key(h, spki, config.trusted_public_keys)), False
     if not chain:
         if config.client_auth == "require":
             raise PeerMisbehaved(Reason.CERTIFICATE_REQUIRED, alert=40)  # RFC 5246 7.4.6: handshake_failure
-        return None
+        return None, False
     trust = config.client_trust
     if trust is None and VerifyPeer not in config.ask:
         refuse(Reason.UNKNOWN_CA, "no authority for clients is configured")
@@ -444,16 +448,16 @@ def verify_client(h: Handshake, config: ServerConfig, message: Certificate12 | R
         question, lambda: trust.verify_client(chain, config.now(), note=h.note) if trust else None
     )
     h.facts.update(peer_chain=chain, verified_chain=verified.chain)
-    return verified.leaf_key
+    return verified.leaf_key, verified.pss_key
 
 
-def check_certificate_verify(h: Handshake, message: CertificateVerify, key: Any) -> None:
+def check_certificate_verify(h: Handshake, message: CertificateVerify, key: Any, *, pss_key: bool) -> None:
     """RFC 5246 section 7.4.8: the signature covers all messages so far."""
     scheme = message.algorithm
     known = SCHEMES.get(scheme)
     if known is None or not known.tls12 or scheme not in h.policy.signature_schemes:
         refuse(Reason.UNOFFERED_SIGNATURE_SCHEME, SignatureScheme.name_of(scheme))
-    verify(scheme, key, message.signature, h.transcript.messages, tls13=False)
+    verify(scheme, key, message.signature, h.transcript.messages, tls13=False, pss_key=pss_key)
     h.facts["signature_scheme"] = scheme
 
 
