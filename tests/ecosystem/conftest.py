@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from compat.world import Contexts
+from pellucid.compat import ssl as ours
 
 PAIRS = (("pellucid", "openssl"), ("openssl", "pellucid"), ("pellucid", "pellucid"))
 
@@ -23,6 +25,11 @@ class Sides:
 
     def server(self, **settings: Any) -> Any:
         return self.contexts.server(self.kinds[1], **settings)
+
+
+def installed_for(sides: Sides) -> contextlib.AbstractContextManager[None]:
+    """For clients that make their context themselves. Servers that have theirs keep what they are."""
+    return ours.installed() if sides.kinds[0] == "pellucid" else contextlib.nullcontext()
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ SECTIONS = {
         "They are started as their users start them, and not told: `install()` is called by a"
         "\n`sitecustomize.py`. That pellucid spoke, or did not, is seen by the traces that they leave.",
     ),
-    "test_others": ("WebSockets, mail, FTP", "As above, in one process."),
+    "test_others": ("WebSockets, mail, FTP, DNS", "In one process."),
     "test_services": (
         "Services",
         "Real services. To openssl: by the TLS that the service has of its own, which is Erlang's for"
@@ -44,12 +44,38 @@ SECTIONS = {
 COLUMNS = dict.fromkeys(SECTIONS, PAIRS) | {"test_visitors": VISITED}
 SPELLED = (
     *(("http 2", "HTTP/2"), ("python 3 14", "Python 3.14"), ("kafka python", "kafka-python"), ("tls", "TLS")),
+    *(("websocket client", "websocket-client"),),
     *(("http server", "http.server"), ("paho mqtt", "paho-mqtt"), ("starttls", "STARTTLS")),
 )
 PACKAGES = (
-    *("requests", "urllib3", "httpx", "httpcore", "h2", "aiohttp", "tornado", "websockets", "uvicorn"),
-    *("hypercorn", "gunicorn", "flask", "werkzeug", "uvloop", "trio", "anyio", "truststore", "pip"),
-    *("aiosmtpd", "aiosmtplib", "redis", "asyncpg", "paho-mqtt", "pika", "ldap3", "kafka-python"),
+    *("requests", "urllib3", "httpx", "httpcore", "h2", "aiohttp", "httplib2", "tornado", "cheroot"),
+    *(
+        "websockets",
+        "websocket-client",
+        "uvicorn",
+        "hypercorn",
+        "gevent",
+        "gunicorn",
+        "flask",
+        "werkzeug",
+        "uvloop",
+        "trio",
+        "anyio",
+        "truststore",
+        "pip",
+    ),
+    *(
+        "aiosmtpd",
+        "aiosmtplib",
+        "aioftp",
+        "dnspython",
+        "redis",
+        "asyncpg",
+        "paho-mqtt",
+        "pika",
+        "ldap3",
+        "kafka-python",
+    ),
 )
 DEBIAN = ("redis-server", "postgresql-[0-9]*", "mosquitto", "slapd", "rabbitmq-server", "openssl")
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from ecosystem.conftest import Sides
+from ecosystem.apps import wsgi as wsgi_echo
+from ecosystem.conftest import Sides, installed_for
 from ecosystem.servers import (
     BODY,
     LOOPBACK,
@@ -315,6 +317,28 @@ def tornado_server(context: Any) -> Iterator[int]:
         yield port
 
 
+@contextlib.contextmanager
+def cheroot_server(context: Any, pem: str, seen: dict[str, Any]) -> Iterator[int]:
+    server_class: Any = pytest.importorskip("cheroot.wsgi").Server
+    adapter_class: Any = pytest.importorskip("cheroot.ssl.builtin").BuiltinSSLAdapter
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.update(environ)
+        return list(wsgi_echo(environ, start_response))
+
+    server = server_class((LOOPBACK, 0), app)
+    server.ssl_adapter = adapter_class(pem, pem)
+    server.ssl_adapter.context = context
+    server.prepare()
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield server.bind_addr[1]
+    finally:
+        server.stop()
+        thread.join(20)
+
+
 # -- tests ---------------------------------------------------------------------------------------------
 
 
@@ -335,6 +359,19 @@ def test_a_client_against_uvicorn(name: str, loop: str, sides: Sides) -> None:
 def test_a_client_against_aiohttp(name: str, sides: Sides) -> None:
     with aiohttp_server(sides.server()) as port:
         assert CLIENTS[name](f"https://localhost:{port}/", sides.client()) == BODY
+
+
+def test_a_client_against_cheroot(sides: Sides) -> None:
+    seen: dict[str, Any] = {}
+    context = sides.server(verify_mode=ssl.CERT_REQUIRED)
+    client = sides.client(certificate="client")
+    with cheroot_server(context, sides.contexts.pem("localhost"), seen) as port:
+        assert with_requests(f"https://localhost:{port}/", client) == BODY
+    assert seen["wsgi.url_scheme"] == "https"
+    assert seen["SSL_PROTOCOL"] == "TLSv1.3"
+    assert seen["SSL_CIPHER"].startswith("TLS_")
+    assert seen["SSL_CLIENT_S_DN_CN"] == "client"
+    assert seen["SSL_TLS_SNI"] == "localhost"  # hung on the socket by a server name callback
 
 
 def test_a_websocket_of_aiohttp(sides: Sides) -> None:
@@ -454,13 +491,20 @@ def test_client_certificates_of_urllib3(version: Any, sides: Sides) -> None:
         assert pool.request("GET", f"https://localhost:{port}/").headers["X-Client"] == "client"
 
 
+def test_httplib2(sides: Sides) -> None:
+    httplib2 = pytest.importorskip("httplib2")
+    with http_server(sides.server()) as port, installed_for(sides):
+        client = httplib2.Http(ca_certs=sides.contexts.ca, timeout=20)
+        with contextlib.closing(client):
+            for _ in range(2):  # the second over the same connection
+                answer, body = client.request(f"https://localhost:{port}/", "POST", BODY)
+                assert (answer.status, body) == (200, BODY)
+
+
 def test_truststore_of_urllib3(sides: Sides) -> None:
     truststore = pytest.importorskip("truststore")
     urllib3 = pytest.importorskip("urllib3")
-    with (
-        http_server(sides.server()) as port,
-        ours.installed() if sides.kinds[0] == "pellucid" else contextlib.nullcontext(),
-    ):
+    with http_server(sides.server()) as port, installed_for(sides):
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(sides.contexts.ca)
         with urllib3.PoolManager(ssl_context=context, retries=False, timeout=20) as pool:

@@ -1,4 +1,4 @@
-"""WebSockets, mail and FTP: websockets, smtplib, aiosmtplib with aiosmtpd, ftplib."""
+"""WebSockets, mail, FTP, DNS: websockets, websocket-client, aiosmtplib, aioftp, dnspython, and the stdlib."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecosystem.conftest import Sides
-from ecosystem.servers import BODY, LOOPBACK, on_asyncio
+from ecosystem.servers import BODY, LOOPBACK, on_asyncio, on_streams
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("default")]
 
@@ -59,6 +60,27 @@ def test_websockets_on_asyncio(sides: Sides) -> None:
                 assert await client.recv() == BODY
 
     asyncio.run(main())
+
+
+def test_websocket_client(sides: Sides) -> None:
+    connect = pytest.importorskip("websocket").create_connection
+    serve = pytest.importorskip("websockets.sync.server").serve
+
+    def echo(connection: Any) -> None:
+        for message in connection:
+            connection.send(message)
+
+    with serve(echo, LOOPBACK, 0, ssl=sides.server()) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.socket.getsockname()[1]
+        client = connect(f"wss://localhost:{port}/", sslopt={"context": sides.client()}, timeout=20)
+        for size in (1, 1000, 200_000):
+            client.send_binary(BODY[:size])
+            assert client.recv() == BODY[:size]
+        client.close()
+        server.shutdown()
+        thread.join(20)
 
 
 # -- mail ----------------------------------------------------------------------------------------------
@@ -191,3 +213,65 @@ def test_ftplib(sides: Sides) -> None:
         client.retrbinary("RETR file", pieces.append)
         assert b"".join(pieces) == BODY == server.file
     server.thread.join(20)
+
+
+def test_aioftp(sides: Sides, tmp_path: Path) -> None:
+    aioftp = pytest.importorskip("aioftp")
+    (tmp_path / "client").mkdir()
+    (tmp_path / "client" / "file").write_bytes(BODY)
+    (tmp_path / "server").mkdir()
+
+    async def main() -> None:
+        users = [aioftp.User(base_path=tmp_path / "server")]
+        server = aioftp.Server(users, ssl=sides.server(), socket_timeout=20)
+        await server.start(LOOPBACK, 0)
+        port = server.server.sockets[0].getsockname()[1]
+        async with aioftp.Client.context("localhost", port, ssl=sides.client(), socket_timeout=20) as client:
+            await client.upload(tmp_path / "client" / "file")
+            await client.download("file", tmp_path / "client" / "back")
+        await server.close()
+
+    asyncio.run(main())
+    assert (tmp_path / "server" / "file").read_bytes() == BODY
+    assert (tmp_path / "client" / "back" / "file").read_bytes() == BODY
+
+
+# -- DNS over TLS --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["sync", "asyncio", "trio"])
+def test_dnspython(how: str, sides: Sides) -> None:
+    message: Any = pytest.importorskip("dns.message")
+    rrset: Any = pytest.importorskip("dns.rrset")
+    query: Any = pytest.importorskip("dns.query" if how == "sync" else "dns.asyncquery")
+    text = ["words of a name server" * 10] * 60
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = int.from_bytes(await reader.readexactly(2))
+        found = message.make_response(message.from_wire(await reader.readexactly(size)))
+        name = found.question[0].name
+        found.answer.append(
+            rrset.from_text(name, 60, "IN", "TXT", *(f'"{n} {t}"' for n, t in enumerate(text)))
+        )
+        wire = found.to_wire()
+        writer.write(len(wire).to_bytes(2) + wire)
+        await writer.drain()
+        await reader.read()
+
+    with on_streams(answer, ssl=sides.server()) as port:
+        asked = message.make_query("example.test", "TXT")
+        settings: dict[str, Any] = {
+            "timeout": 20,
+            "port": port,
+            "ssl_context": sides.client(),
+            "server_hostname": "localhost",
+        }
+        if how == "sync":
+            told = query.tls(asked, LOOPBACK, **settings)
+        elif how == "asyncio":
+            told = asyncio.run(query.tls(asked, LOOPBACK, **settings))
+        else:
+            trio = pytest.importorskip("trio")
+            settings["backend"] = pytest.importorskip("dns.asyncbackend").get_backend("trio")
+            told = trio.run(lambda: query.tls(asked, LOOPBACK, **settings))
+    assert len(told.answer[0]) == len(text)

@@ -91,11 +91,14 @@ def test_hypercorn_on_trio_with_http_2(sides: Sides, programs: Programs) -> None
     programs.speak(sides, with_http_2, *words, "ecosystem.apps:asgi")
 
 
-@pytest.mark.parametrize("worker", ["sync", "gthread"])
+@pytest.mark.parametrize("worker", ["sync", "gthread", "gevent", "tornado", "asgi"])
 def test_gunicorn(worker: str, sides: Sides, programs: Programs) -> None:
     pytest.importorskip("gunicorn")
+    if worker in ("gevent", "tornado"):
+        pytest.importorskip(worker)
     words = ["-m", "gunicorn", "--bind", f"{LOOPBACK}:0", "--worker-class", worker, *programs.tls]
-    programs.speak(sides, "requests", *words, "--no-control-socket", "ecosystem.apps:wsgi")
+    app = "ecosystem.apps:asgi" if worker == "asgi" else "ecosystem.apps:wsgi"
+    programs.speak(sides, "requests", *words, "--no-control-socket", app)
 
 
 def test_flask_run(sides: Sides, programs: Programs) -> None:

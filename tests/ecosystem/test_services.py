@@ -18,10 +18,9 @@ from typing import Any
 import pytest
 
 from compat.world import Contexts
-from ecosystem.conftest import Sides
+from ecosystem.conftest import Sides, installed_for
 from ecosystem.servers import BODY, Prelude, on_streams, tls_front
 from ecosystem.services import SERVICES, Service
-from pellucid.compat import ssl as ours
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("default"), pytest.mark.timeout(240)]
 
@@ -59,11 +58,6 @@ def services(contexts: Contexts, tmp_path_factory: pytest.TempPathFactory) -> It
         yield Running(contexts, lambda: tmp_path_factory.mktemp("service"), stack)
 
 
-def installed(sides: Sides) -> contextlib.AbstractContextManager[None]:
-    """For clients that make their context themselves."""
-    return ours.installed() if sides.kinds[0] == "pellucid" else contextlib.nullcontext()
-
-
 def check(sides: Sides, connection: Any) -> None:
     """Whether the client's `SSLSocket` is of the wanted kind."""
     assert type(connection) is ssl.SSLSocket
@@ -81,7 +75,7 @@ def test_redis(certificate: bool, sides: Sides, services: Running) -> None:
     if certificate:
         pem = sides.contexts.pem("client")
         settings |= {"ssl_certfile": pem, "ssl_keyfile": pem}
-    with services.port("redis", sides) as port, installed(sides):
+    with services.port("redis", sides) as port, installed_for(sides):
         client = redis.Redis("localhost", port, **settings)
         with contextlib.closing(client):
             client.set("blob", BODY)
@@ -99,7 +93,7 @@ def test_redis(certificate: bool, sides: Sides, services: Running) -> None:
 def test_redis_pubsub(sides: Sides, services: Running) -> None:
     redis = pytest.importorskip("redis")
     settings = {"ssl": True, "ssl_ca_certs": sides.contexts.ca, "socket_timeout": SECONDS}
-    with services.port("redis", sides) as port, installed(sides):
+    with services.port("redis", sides) as port, installed_for(sides):
         client = redis.Redis("localhost", port, **settings)
         with contextlib.closing(client), client.pubsub(ignore_subscribe_messages=True) as listener:
             listener.subscribe("news")
@@ -119,7 +113,7 @@ def test_redis_on_asyncio(sides: Sides, services: Running) -> None:
             await client.set("blob", BODY)
             assert await client.get("blob") == BODY
 
-    with services.port("redis", sides) as port, installed(sides):
+    with services.port("redis", sides) as port, installed_for(sides):
         asyncio.run(main(port))
 
 
@@ -217,7 +211,7 @@ def test_ldap3(how: str, sides: Sides, services: Running) -> None:
         validate=ssl.CERT_REQUIRED, version=ssl.PROTOCOL_TLS_CLIENT, ca_certs_file=sides.contexts.ca
     )
     prelude = start_tls if how == "StartTLS" else None
-    with services.port("slapd", sides, prelude) as port, installed(sides):
+    with services.port("slapd", sides, prelude) as port, installed_for(sides):
         server = ldap3.Server("localhost", port, use_ssl=how == "ldaps", tls=tls, get_info=ldap3.NONE)
         connection = ldap3.Connection(server, "cn=admin,dc=test", "secret", receive_timeout=int(SECONDS))
         connection.open()
