@@ -69,7 +69,7 @@ class ConnectionInfo(NamedTuple):
     @property
     def version_name(self) -> str:
         """ "TLS 1.3" or "TLS 1.2"."""
-        return ProtocolVersion.name_of(self.version).replace("_", " ", 1).replace("_", ".")
+        return ProtocolVersion.said(self.version)
 
     @property
     def cipher_suite_name(self) -> str:

@@ -71,6 +71,15 @@ def test_the_record_of_several_visitors_is_read_again(ca: str, tmp_path: Path) -
     assert decoded.stdout.count(b"a trace of the server") == 2
 
 
+def test_a_quiet_server_says_where_it_listens_and_nothing_else() -> None:
+    """Serve waits for that line; a server on port 0 could not be found without it."""
+    with Serve("--once", "-q", "--www") as server:
+        assert server.port
+        assert pellucid("connect", f"localhost:{server.port}", "-q", "-k", "--http", "/").returncode == 0
+    assert server.stdout == b""
+    assert server.stderr == b""
+
+
 def test_a_client_that_does_not_believe_us_is_shown(ca: str) -> None:
     with Serve("--once", "--json") as server:
         assert pellucid("connect", f"localhost:{server.port}", "-Q", "-q", "--ca", ca).returncode == 5

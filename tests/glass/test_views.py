@@ -182,3 +182,62 @@ def test_what_is_special_is_said(house: House) -> None:
     assert "showed a certificate, in clear" in told("client certificate 1.2")
     assert "compressed" in told("compressed certificate")
     assert told("ECDHE 1.2") == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        ("failed: expired", 3),
+        ("failed: wrong name", 3),
+        ("failed: unknown authority", 3),
+        ("failed: version", 1),
+        ("failed: no shared suite", 1),
+        ("failed: ALPN", 1),
+        ("failed: binder", 1),
+        ("failed: no certificate", 7),
+        ("1.3", 9),
+        ("static RSA", 9),
+    ],
+)
+def test_an_alert_stands_where_it_ended_the_handshake(house: House, kind: str, step: int) -> None:
+    for trace in (seen(house, kind).client, seen(house, kind).server):
+        alerts = [one for one in VIEWS["ladder"].build(trace).items if getattr(one, "kind", "") == "alert"]
+        assert {one.step for one in alerts} == {step}
+
+
+def test_without_data_no_view_quotes_it(house: House) -> None:
+    for kind in ("1.3", "static RSA", "0-RTT"):
+        found = seen(house, kind)
+        for name, view in VIEWS.items():
+            tree = view.build(found.client, found.server)  # without a key that leaks
+            text = json.dumps(to_json(tree, data=False))
+            assert "else read this" not in text, name
+            assert "Nobody but you" not in text, name
+            assert "buy one" not in text, name
+        assert "else read this" in json.dumps(to_json(VIEWS["ladder"].build(found.client)))
+
+
+def test_a_server_tells_which_name_was_asked_for(house: House) -> None:
+    found = seen(house, "1.3")
+    assert found.server.name is None
+    assert VIEWS["ladder"].build(found.server).server == "localhost"
+    assert VIEWS["ladder"].build(seen(house, "PSK 1.2").server).server in ("localhost", "server")
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "value"),
+    [
+        ("1.3", "group", "X25519MLKEM768"),
+        ("ECDHE 1.2", "group", "x25519"),
+        ("static RSA", "key exchange", "RSA, under the certificate's key (no forward secrecy)"),
+        ("resumed 1.3", "key exchange", "pre-shared key, X25519MLKEM768"),
+        ("resumed 1.3 without a key exchange", "key exchange", "pre-shared key"),
+        ("resumed 1.2", "key exchange", "none: the earlier session's master secret"),
+        ("PSK 1.2", "key exchange", "pre-shared key"),
+        ("ECDHE_PSK 1.2", "key exchange", "pre-shared key, x25519"),
+    ],
+)
+def test_where_the_keys_come_from(house: House, kind: str, label: str, value: str) -> None:
+    for trace in (seen(house, kind).client, seen(house, kind).server):
+        summary = {one.label: one.value for one in VIEWS["ladder"].build(trace).summary}
+        assert summary[label] == value

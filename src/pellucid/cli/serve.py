@@ -96,11 +96,51 @@ def serve(
     """
     terminal = output.terminal()
     host, port = target(address if ":" in address else f"127.0.0.1:{address}", 0)
+    base = _config(name, save_ca, identity, shared_key, who, grant, negotiation, keep)
+    with contextlib.ExitStack() as stack:
+        scenes = None
+        if live:
+            watching = stack.enter_context(LivePage(make_site(experiments=False), "127.0.0.1", 0))
+            say_where(watching, "127.0.0.1", terminal)
+            scenes = watching.scenes
+        visitors = Visitors(
+            terminal,
+            keep,
+            Pictures(draw, output.show_secrets),
+            after,
+            www=www,
+            once=once,
+            later=who.client_auth == "later",
+            scenes=scenes,
+        )
+        present = Present(base, lambda: identities_of(identity), terminal)
+        config = lambda: visitors.config(present.config)  # noqa: E731
+        server = Server(visitors.handle, config, (host, port), timeout=60, on_error=visitors.failed)
+        stack.enter_context(server)
+        end_on_sigterm(visitors.finished)
+        if identity.cert or identity.key:
+            present.renew_on_sighup()
+        terminal.listening(host, server.port)
+        wait_for_the_end(visitors.finished)
+    return visitors.code if once else exits.OK
+
+
+def _config(
+    name: tuple[str, ...],
+    save_ca: str | None,
+    identity: IdentityFlags,
+    shared_key: PskFlags,
+    who: VisitorFlags,
+    grant: GrantFlags,
+    negotiation: NegotiationFlags,
+    keep: RecordFlags,
+) -> ServerConfig:
+    """The configuration that the flags ask for."""
     shared = psks_of(shared_key)
     identities = identities_of(identity)
     if not identities and not (shared and not name):
         identities = _issue(name, save_ca)
-    base = ServerConfig(
+    return ServerConfig(
         policy=policy_of(negotiation),
         identities=identities,
         psks=shared,
@@ -117,40 +157,6 @@ def serve(
         require_server_name=grant.require_server_name,
         keylog=KeyLog(keep.keylog) if keep.keylog else None,
     )
-    with contextlib.ExitStack() as stack:
-        scenes = None
-        if live:
-            watching = stack.enter_context(LivePage(make_site(experiments=False), "127.0.0.1", 0))
-            say_where(watching, "127.0.0.1", terminal)
-            scenes = watching.scenes
-        pictures = Pictures(draw, output.show_secrets)
-        visitors = Visitors(
-            terminal,
-            keep,
-            pictures,
-            after,
-            www=www,
-            once=once,
-            later=who.client_auth == "later",
-            scenes=scenes,
-        )
-        present = Present(base, lambda: identities_of(identity), terminal)
-        server = Server(
-            visitors.handle,
-            lambda: visitors.config(present.config),
-            (host, port),
-            timeout=60,
-            on_error=visitors.failed,
-        )
-        stack.enter_context(server)
-        end_on_sigterm(visitors.finished)
-        if identity.cert or identity.key:
-            present.renew_on_sighup()
-        where = f"[{host}]" if ":" in host else host
-        terminal.say(f"listening on {where}:{server.port}")
-        terminal.err.file.flush()
-        wait_for_the_end(visitors.finished)
-    return visitors.code if once else exits.OK
 
 
 def _issue(names: tuple[str, ...], save_ca: str | None) -> tuple[Identity, ...]:

@@ -201,6 +201,12 @@ class Terminal:
         if not self.quiet:
             self.draw([[(span, "") if isinstance(span, str) else span for span in spans]], to=to or self.err)
 
+    def listening(self, host: str, port: int) -> None:
+        """Where a server listens, on stderr; also with --quiet: nobody could find port 0 otherwise."""
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.draw([[(f"listening on {where}", "")]], to=self.err)
+        self.err.file.flush()
+
     # -- errors --------------------------------------------------------------------------------------
 
     def failure(self, failure: Failure) -> None:

@@ -15,6 +15,11 @@ from pellucid.wire.codepoints import Alert, AlertLevel, ContentType, HandshakeTy
 
 OTHER = {"client": "server", "server": "client"}
 _QUIET = (Alert.close_notify, Alert.user_canceled)
+_ABOUT_CERTIFICATES = frozenset({
+    Alert.bad_certificate, Alert.unsupported_certificate, Alert.certificate_revoked,
+    Alert.certificate_expired, Alert.certificate_unknown, Alert.unknown_ca,
+    Alert.bad_certificate_status_response, Alert.certificate_required,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +118,41 @@ def data_size(fact: Fact) -> int:
     return len(plaintext) if isinstance(plaintext, bytes) else int(plaintext.length)
 
 
+def steps_of(found: tuple[Crossing, ...], version: int) -> dict[str, int]:
+    """Which of the nine steps each crossing belongs to, by its id.
+
+    A fatal alert belongs to the step at which it ended the handshake: where a certificate was refused
+    that is the third, else the one whose message it answers (RFC 8446 section 6.2).
+    """
+    steps: dict[str, int] = {}
+    finished: set[str] = set()
+    answered = {"client": 1, "server": 1}  # the step of the latest message that this end got
+    for crossing in found:
+        step = step_of(crossing, version)
+        if crossing.bad and crossing.kind == "alert":
+            step = _certificate_step(crossing, version) or (
+                answered[crossing.sender] if len(finished) < 2 else 9
+            )
+        elif crossing.kind == "message":
+            answered[OTHER[crossing.sender]] = step
+            if crossing.message is not None and crossing.message.type == HandshakeType.finished:
+                finished.add(crossing.sender)
+        steps[crossing.id] = step
+    return steps
+
+
+def _certificate_step(alert: Crossing, version: int) -> int:
+    """The step at which the other end showed the certificate that an alert refuses; 0 for other alerts.
+
+    In TLS 1.3 the client may be done, and sending, before the server has looked (RFC 8446 section 4.4.2.4).
+    """
+    if alert.raw[1] not in _ABOUT_CERTIFICATES:
+        return 0
+    return 3 if alert.sender == "client" else 7 if version == 0x0304 else 4
+
+
 def step_of(crossing: Crossing, version: int) -> int:
-    """Which of the nine steps a crossing belongs to.
+    """Which of the nine steps a crossing belongs to by itself (see `steps_of`).
 
     RFC 5246 section 7.3 and RFC 8446 section 2; 9 is whatever comes after the handshake.
     """

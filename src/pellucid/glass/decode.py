@@ -22,8 +22,6 @@ from pellucid.wire.compression import decompress
 from pellucid.wire.extensions import BODY, HRR, SH12
 from pellucid.wire.language import Struct
 
-_VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
-
 _RAW_PUBLIC_KEY = b"\x02"
 #: The messages that hold certificates: as they are, and compressed (RFC 8879).
 CERTIFICATES = (HandshakeType.certificate, HandshakeType.compressed_certificate)
@@ -42,7 +40,7 @@ def version_name(code: int) -> str:
     >>> version_name(0x0304)
     'TLS 1.3'
     """
-    return _VERSIONS.get(code) or ProtocolVersion.name_of(code)
+    return ProtocolVersion.said(code)
 
 
 def key_exchange_of(suite: int) -> str:
@@ -93,6 +91,7 @@ class Reader:
         self.trace = trace
         self.version = 0
         self.suite = 0
+        self.asked = trace.name or ""  # the server's name that the client wants; "" where it names none
         self.raw_keys: frozenset[str] = frozenset()  # who shows a raw public key in TLS 1.2 (RFC 7250)
         self._hellos()
 
@@ -103,6 +102,8 @@ class Reader:
 
     def _hellos(self) -> None:
         for fact in self.trace.of("message"):
+            if fact.fields["type"] == HandshakeType.client_hello:
+                self.asked = self.asked or _asked(fact.fields["raw"])
             if fact.fields["type"] != HandshakeType.server_hello:
                 continue
             hello = _decode(m.ServerHello, fact.fields["raw"])
@@ -174,6 +175,15 @@ class Reader:
             retry = message.name == "HelloRetryRequest"
             place = HRR if retry else "SH" if self.version == ProtocolVersion.TLS_1_3 else SH12
         return BODY.get((kind, place)) if place else None
+
+
+def _asked(raw: bytes) -> str:
+    """The host name in a ClientHello (RFC 6066 section 3); "" where there is none."""
+    hello = _decode(m.ClientHello, raw)
+    listed = None if hello is None else hello.extensions.get(ExtensionType.server_name)
+    form = BODY[ExtensionType.server_name, "CH"]
+    names = None if listed is None else _decode_struct(form, listed)
+    return names.server_name_list[0].host_name.decode("ascii", "replace") if names else ""
 
 
 def _decode(form: type[m.HandshakeMessage], raw: bytes) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pellucid.glass.crossings import Crossing
 from pellucid.glass.decode import Message, Reader, chain_of, key_text, load, name_text, version_name
-from pellucid.glass.show import printable
+from pellucid.glass.show import Quoted, printable
 from pellucid.glass.trace import Trace
 from pellucid.wire import messages as m
 from pellucid.wire.codepoints import CipherSuite, NamedGroup, SignatureScheme, is_grease
@@ -44,7 +44,7 @@ def agreed(trace: Trace) -> dict[str, str]:
 def of(reader: Reader, crossing: Crossing) -> str:
     """The point of `crossing`; "" where its name says it."""
     if crossing.kind == "data":
-        return printable(crossing.raw) if crossing.raw else ""
+        return Quoted(printable(crossing.raw)) if crossing.raw else ""
     if crossing.message is None:
         return ""
     message = crossing.message

@@ -43,6 +43,12 @@ class Said(bytes):
     __slots__ = ()
 
 
+class Quoted(str):
+    """Application data as a line of text: left out wherever data is."""
+
+    __slots__ = ()
+
+
 #: A list longer than this is shortened on the screen; JSON has all of it.
 _LISTED = 6
 

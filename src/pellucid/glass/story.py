@@ -126,7 +126,7 @@ class _Teller:
             fillers[number](step)
             if step.items:
                 steps.append(step)
-        story = Story(self.kind, steps, server=self.main.name or "server")
+        story = Story(self.kind, steps, server=self.reader.asked or "server")
         self._end(story)
         story.summary = self._summary()
         return story
@@ -457,7 +457,7 @@ class _Teller:
         found = [
             Row("version", version_name(reader.version)),
             Row("cipher suite", CipherSuite.name_of(reader.suite)),
-            Row("key exchange", self._how()),
+            self._how(),
         ]
         chain = [
             row for row in self._chain_rows() if row.label in ("subject", "issuer", "public key", "valid")
@@ -471,12 +471,18 @@ class _Teller:
         found.append(Row("verification", self._verdict()))
         return found
 
-    def _how(self) -> str:
+    def _how(self) -> Row:
+        """What the keys come from: a group, most often."""
         if self.kind == "RSA":
-            return "RSA, under the certificate's key (no forward secrecy)"
+            return Row("key exchange", "RSA, under the certificate's key (no forward secrecy)")
         group = self._group() or self._group_12()
-        psk = "pre-shared key, " if self.kind in ("resumed13", "ECDHE_PSK") else ""
-        return f"{psk}{group}" if group else self.reader.key_exchange
+        if self.kind == "resumed12":
+            return Row("key exchange", "none: the earlier session's master secret")
+        if self.kind in ("resumed13", "ECDHE_PSK", "PSK") or not group:
+            return Row(
+                "key exchange", ", ".join(filter(None, ("pre-shared key", group))) if self.kind else "none"
+            )
+        return Row("group", group)
 
     def _group_12(self) -> str:
         for message in self.messages:

@@ -72,7 +72,7 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
     if _FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
         refuse(Reason.INAPPROPRIATE_FALLBACK)
     if version is None:
-        names = ", ".join(ProtocolVersion.name_of(code) for code in offered)
+        names = ", ".join(ProtocolVersion.said(code) for code in offered)
         refuse(Reason.UNSUPPORTED_PROTOCOL, f"the client offers {names}")
     if h.note is not None:
         h.note(("decision", "version", offered, ours, version, "the highest that both know"))

@@ -64,6 +64,16 @@ class ProtocolVersion(GreasedCodePoint):
     TLS_1_2 = 0x0303
     TLS_1_3 = 0x0304
 
+    @classmethod
+    def said(cls, value: int) -> str:
+        """The version as people say it.
+
+        >>> ProtocolVersion.said(0x0304), ProtocolVersion.said(0x0300), ProtocolVersion.said(0x0399)
+        ('TLS 1.3', 'SSL 3.0', 'unknown(0x0399)')
+        """
+        name = cls.name_of(value, 4)
+        return name.replace("_", " ", 1).replace("_", ".") if name in cls.__members__ else name
+
 
 class HandshakeType(CodePoint):
     """RFC 8446 section 4, with the types of TLS 1.2 (RFC 5246 section 7.4)."""

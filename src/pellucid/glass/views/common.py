@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from pellucid.glass.show import Said, short
+from pellucid.glass.show import Quoted, Said, short
 from pellucid.glass.trace import Hidden, Trace
 from pellucid.secret import Secret
 
@@ -53,7 +53,7 @@ def to_json(tree: Any, *, secrets: bool = False, data: bool = True) -> Any:
 
     Public bytes become hex. A secret becomes {"secret": its length, "head": its first three bytes in
     hex}, with "hex" only if `secrets`; one that the trace does not hold has no head. Application data
-    becomes {"data": its length}, with "text" and "hex" only if `data`.
+    becomes {"data": its length}, with "text" and "hex" only if `data`; a line quoted from it becomes "".
 
     >>> to_json(Entry("key", Secret(bytes(16))))
     {'label': 'key', 'value': {'secret': 16, 'head': '000000'}, 'about': ''}
@@ -80,6 +80,8 @@ def to_json(tree: Any, *, secrets: bool = False, data: bool = True) -> Any:
         return to_json(tree._asdict(), secrets=secrets, data=data)
     if isinstance(tree, list | tuple):
         return [to_json(item, secrets=secrets, data=data) for item in tree]
+    if isinstance(tree, Quoted):
+        return str(tree) if data else ""
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
     return str(tree)

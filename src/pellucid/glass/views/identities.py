@@ -80,7 +80,7 @@ def _candidate(
     elif fits is False:
         why = misfit
     elif named is False:
-        why = f"it is not for {ground.reader.trace.name or _asked(ground)}"
+        why = f"it is not for {ground.reader.asked}"
     elif late:
         why = "it would do as well, but stands behind the chosen one"
     else:
@@ -88,13 +88,8 @@ def _candidate(
     return Shown(title, fits, named, chosen, why)
 
 
-def _asked(ground: Ground) -> str:
-    found = ground.offer(X.server_name)
-    return "" if found is None else found.server_name_list[0].host_name.decode("ascii", "replace")
-
-
 def _named(ground: Ground, chain: tuple[bytes, ...]) -> bool | None:
-    name = _asked(ground)
+    name = ground.reader.asked
     leaf = load(chain[0]) if chain else None
     if not name or leaf is None:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.glass import gist
-from pellucid.glass.crossings import Crossing, crossings, step_of
+from pellucid.glass.crossings import Crossing, crossings, steps_of
 from pellucid.glass.decode import Reader
 from pellucid.glass.failure import Failure
 from pellucid.glass.story import tell
@@ -79,7 +79,7 @@ def build(trace: Trace, other: Trace | None = None, key: Any = None) -> LadderVi
     return LadderView(
         story.title if story else "",
         "client",
-        (client or trace).name or "server",
+        reader.asked or "server",
         tuple(Entry(row.label, row.value) for row in story.summary) if story else (),
         tuple(items),
         story.failure if story else None,
@@ -90,10 +90,12 @@ def build(trace: Trace, other: Trace | None = None, key: Any = None) -> LadderVi
 def _items(trace: Trace, reader: Reader) -> Iterator[Arrow | Moment]:
     flight, last = 0, ""
     joined: Arrow | None = None
-    for crossing in crossings(trace, reader):
+    found = crossings(trace, reader)
+    steps = steps_of(found, reader.version)
+    for crossing in found:
         if crossing.sender != last:
             flight, last = flight + 1, crossing.sender
-        arrow = _arrow(crossing, reader, flight)
+        arrow = _arrow(crossing, reader, flight, steps[crossing.id])
         if (
             joined is not None
             and crossing.kind == "data"
@@ -109,11 +111,11 @@ def _items(trace: Trace, reader: Reader) -> Iterator[Arrow | Moment]:
     yield from _moments(trace, reader)
 
 
-def _arrow(crossing: Crossing, reader: Reader, flight: int) -> Arrow:
+def _arrow(crossing: Crossing, reader: Reader, flight: int, step: int) -> Arrow:
     said = gist.of(reader, crossing)
     return Arrow(
         crossing.id, crossing.at, crossing.sender, crossing.kind, crossing.name, crossing.size,
-        crossing.epoch, crossing.sealed, crossing.bad, step_of(crossing, reader.version), flight, said,
+        crossing.epoch, crossing.sealed, crossing.bad, step, flight, said,
     )  # fmt: skip
 
 

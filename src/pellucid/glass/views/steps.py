@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pellucid.glass import lore, model, turns
-from pellucid.glass.crossings import crossings, step_of
+from pellucid.glass.crossings import crossings
 from pellucid.glass.decode import Reader
 from pellucid.glass.failure import Failure
 from pellucid.glass.story import tell
@@ -113,8 +113,7 @@ def _ids(trace: Trace) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     reader = Reader(trace)
     for crossing in crossings(trace, reader):
-        if step_of(crossing, reader.version):
-            found.setdefault((crossing.sender, crossing.name), []).append(crossing.id)
+        found.setdefault((crossing.sender, crossing.name), []).append(crossing.id)
     return found
 
 
