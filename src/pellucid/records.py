@@ -12,7 +12,8 @@ and writes are gathered until somebody asks for the bytes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from struct import Struct
+from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidTag
 
@@ -27,12 +28,16 @@ Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glas
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 _BYTES = tuple(bytes((number,)) for number in range(256))
 _PROTECTED = b"\x17\x03\x03"  # how every protected record of TLS 1.3 begins (RFC 8446 section 5.2)
+_header = Struct(">3sH").pack
+_RUN = 4  # records whose data is handed out in one piece: larger ones would cost page faults
+_CHEAP_TO_COPY = 2048  # bytes: to copy fewer costs less than to make a view of them
 PLAIN, EARLY, HANDSHAKE_KEYS, APPLICATION = 0, 1, 2, 3  # epochs; TLS 1.2 knows 0 and 1 only
 
 
-class Sealing(Protocol):
+class Sealing:
     """Protects outgoing records under one set of keys."""
 
+    __slots__ = ("epoch",)
     epoch: int
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
@@ -42,31 +47,46 @@ class Sealing(Protocol):
             TLSError: `Reason.SEQUENCE_OVERFLOW`: the keys have protected as much as they may (RFC 8446
                 section 5.5), and this is application data.
         """
-        ...
+        raise NotImplementedError
+
+    def seal_data(self, data: bytes, most: int) -> list[bytes]:
+        """The short way: application data in records of `most` bytes each; their parts, in order.
+
+        []: nothing has happened, and `seal` is to be asked for each record.
+        """
+        return []
 
 
-class Opening(Protocol):
+class Opening:
     """Opens incoming records under one set of keys."""
 
+    __slots__ = ("epoch", "max_ciphertext")
     epoch: int
     max_ciphertext: int
 
     def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
         """Content type and plaintext. Raises PeerMisbehaved."""
-        ...
+        raise NotImplementedError
+
+    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
+        """The short way: the plaintext of `buffer[start:stop]`, if that is one record of application data.
+
+        b"": it is not, or it is empty, or wrong. Nothing has happened, and `open` is to judge.
+        """
+        return b""
 
     def limit(self, size: int) -> None:
         """From now on no more than `size` bytes of plaintext (RFC 8449 section 4, RFC 6066 section 4)."""
-        ...
+        raise NotImplementedError
 
 
 # -- no protection -----------------------------------------------------------------------------------
 
 
-class PlainSealing:
+class PlainSealing(Sealing):
     """Records before any keys. A ClientHello says TLS 1.0 in its record (RFC 8446 section 5.1)."""
 
-    __slots__ = ("epoch", "version")
+    __slots__ = ("version",)
 
     def __init__(self, version: int = 0x0303) -> None:
         self.epoch = PLAIN
@@ -78,10 +98,10 @@ class PlainSealing:
         return b"%c\x03%c%c%c%b" % (content_type, self.version & 255, size >> 8, size & 255, fragment)
 
 
-class PlainOpening:
+class PlainOpening(Opening):
     """Records before any keys."""
 
-    __slots__ = ("epoch", "max_ciphertext")
+    __slots__ = ()
 
     def __init__(self) -> None:
         self.epoch = PLAIN
@@ -98,14 +118,14 @@ class PlainOpening:
 # -- TLS 1.3 -----------------------------------------------------------------------------------------
 
 
-class Sealing13:
+class Sealing13(Sealing):
     """RFC 8446 section 5.2: the content type goes inside; outside all looks like application data.
 
     Key and IV are made of the traffic secret for the first record: whoever is never spoken to under
     it (an idle connection, a refused handshake) does not pay for them.
     """
 
-    __slots__ = ("_aead", "_encrypt", "_iv", "_limit", "_sequence", "_tag", "_traffic", "epoch", "padding")
+    __slots__ = ("_aead", "_encrypt", "_iv", "_limit", "_sequence", "_tag", "_traffic", "padding")
 
     def __init__(
         self, aead: Aead, traffic: TrafficSecret, epoch: int, padding: Callable[[int], int] | None = None
@@ -136,27 +156,38 @@ class Sealing13:
         encrypt = self._encrypt
         if encrypt is None:
             encrypt = self._begin()
-        if self.padding is None:
-            inner = b"".join((fragment, _BYTES[content_type]))
-        else:
+        if self.padding is not None:
             inner = b"".join((fragment, _BYTES[content_type], bytes(self.padding(len(fragment)))))
-        header = _PROTECTED + (len(inner) + self._tag).to_bytes(2, "big")
+        elif type(fragment) is bytes:
+            inner = fragment + _BYTES[content_type]
+        else:
+            inner = b"".join((fragment, _BYTES[content_type]))
+        header = _header(_PROTECTED, len(inner) + self._tag)
         return header + encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
 
+    def seal_data(self, data: bytes, most: int) -> list[bytes]:
+        """See `Sealing.seal_data`."""
+        sequence, size = self._sequence, len(data)
+        last = sequence + (size + most - 1) // most
+        if self.padding is not None or last > self._limit:
+            return []
+        encrypt = self._encrypt or self._begin()
+        iv = self._iv
+        self._sequence = last
+        view = memoryview(data)
+        parts: list[bytes] = []
+        for at in range(0, size, most):
+            inner = b"".join((view[at : at + most], b"\x17"))
+            header = _header(_PROTECTED, len(inner) + self._tag)
+            parts += header, encrypt((iv ^ sequence).to_bytes(12, "big"), inner, header)
+            sequence += 1
+        return parts
 
-class Opening13:
+
+class Opening13(Opening):
     """RFC 8446 section 5.2. Key and IV are made for the first record, as in `Sealing13`."""
 
-    __slots__ = (
-        "_aead",
-        "_decrypt",
-        "_iv",
-        "_sequence",
-        "_traffic",
-        "epoch",
-        "max_ciphertext",
-        "max_inner",
-    )
+    __slots__ = ("_aead", "_decrypt", "_iv", "_sequence", "_traffic", "max_inner")
 
     def __init__(self, aead: Aead, traffic: TrafficSecret, epoch: int) -> None:
         self._aead = aead
@@ -199,6 +230,30 @@ class Opening13:
             refuse(Reason.UNEXPECTED_RECORD, "a protected ChangeCipherSpec")
         return inner[-1], inner[:-1]
 
+    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
+        """See `Opening.open_data`."""
+        first = start + 5
+        header = buffer[start:first]
+        if header != _header(_PROTECTED, stop - first & 0xFFFF):
+            return b""
+        decrypt = self._decrypt
+        if decrypt is None:
+            decrypt = self._begin()
+        small = stop - first < _CHEAP_TO_COPY
+        payload = buffer[first:stop] if small else memoryview(buffer)[first:stop]
+        try:
+            inner: bytes = decrypt((self._iv ^ self._sequence).to_bytes(12, "big"), payload, header)
+        except (InvalidTag, ValueError):
+            return b""
+        if not 1 < len(inner) <= self.max_inner:
+            return b""
+        if inner[-1] != APPLICATION_DATA:
+            inner = inner.rstrip(b"\0")  # RFC 8446 5.4
+            if len(inner) < 2 or inner[-1] != APPLICATION_DATA:
+                return b""
+        self._sequence += 1
+        return inner[:-1]
+
     def limit(self, size: int) -> None:
         """See `Opening.limit`; the content type counts."""
         self.max_inner = size
@@ -207,10 +262,10 @@ class Opening13:
 # -- TLS 1.2 with an AEAD ----------------------------------------------------------------------------
 
 
-class Sealing12:
+class Sealing12(Sealing):
     """RFC 5246 section 6.2.3.3: GCM and CCM carry 8 bytes of nonce, ChaCha20-Poly1305 none."""
 
-    __slots__ = ("_encrypt", "_explicit", "_fixed", "_iv", "_limit", "_overhead", "_sequence", "epoch")
+    __slots__ = ("_encrypt", "_explicit", "_fixed", "_iv", "_limit", "_overhead", "_sequence")
 
     def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
         self._encrypt = aead.make(key).encrypt
@@ -238,20 +293,10 @@ class Sealing12:
         return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), fragment, associated)
 
 
-class Opening12:
+class Opening12(Opening):
     """RFC 5246 section 6.2.3.3."""
 
-    __slots__ = (
-        "_decrypt",
-        "_explicit",
-        "_fixed",
-        "_iv",
-        "_overhead",
-        "_sequence",
-        "epoch",
-        "max_ciphertext",
-        "max_inner",
-    )
+    __slots__ = ("_decrypt", "_explicit", "_fixed", "_iv", "_overhead", "_sequence", "max_inner")
 
     def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
         self._decrypt = aead.make(key).decrypt
@@ -283,6 +328,17 @@ class Opening12:
             refuse(Reason.BAD_RECORD_MAC)
         self._sequence = sequence + 1
         return content_type, inner
+
+    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
+        """See `Opening.open_data`."""
+        first = start + 5
+        header = buffer[start:first]
+        if stop - first <= self._overhead or header != _header(_PROTECTED, stop - first & 0xFFFF):
+            return b""
+        try:
+            return self.open(APPLICATION_DATA, header, memoryview(buffer)[first:stop])[1]
+        except PeerMisbehaved:
+            return b""
 
     def limit(self, size: int) -> None:
         """See `Opening.limit`."""
@@ -346,6 +402,10 @@ class WriteHalf:
             if size <= most:
                 self._seal(self._type, data)
                 return
+            short = self._type == APPLICATION_DATA and self.note is None
+            if short and (parts := self.protection.seal_data(data, most)):
+                self._out += parts
+                return
             view = memoryview(data)
             for at in range(0, size, most):
                 self._seal(self._type, view[at : at + most])  # type: ignore[arg-type]
@@ -380,12 +440,7 @@ class WriteHalf:
 
     def take(self) -> bytes:
         """Everything that is to be sent, once."""
-        pending = self._pending
-        if len(pending) == 1 and not self._out and self.note is None and len(pending[0]) <= self.max_fragment:
-            wire = self.protection.seal(self._type, pending[0])  # the common case: one write, one record
-            pending.clear()
-            return wire
-        if pending:
+        if self._pending:
             self.flush()
         out = self._out
         if not out:
@@ -399,7 +454,6 @@ class WriteHalf:
         return bool(self._pending or self._out)
 
 
-_CHEAP_TO_COPY = 2048  # bytes: to copy fewer costs less than to make a view of them
 _FIRST = (CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE)  # the first: RFC 8446 4.2.2, where a server keeps no state
 _HTTP_METHODS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"DELE", b"OPTI", b"PATC", b"TRAC")
 
@@ -442,6 +496,26 @@ class ReadHalf:
         rest = self.buffer[self._pos :]
         self.buffer, self._pos = b"", 0
         return rest
+
+    def next_data(self) -> bytes:
+        """The short way: what the next records hold, as far as they are application data.
+
+        b"": the next one is not, or is not complete yet; `next_record` is to judge.
+        """
+        buffer, pos, size = self.buffer, self._pos, len(self.buffer)
+        open_data = self.protection.open_data
+        found: list[bytes] = []
+        while size - pos > 5 and len(found) < _RUN:
+            stop = pos + 5 + (buffer[pos + 3] << 8 | buffer[pos + 4])
+            if stop > size or not (data := open_data(buffer, pos, stop)):
+                break
+            found.append(data)
+            pos = stop
+        if pos == size:
+            self.buffer, self._pos = b"", 0  # an idle connection keeps no bytes
+        else:
+            self._pos = pos
+        return found[0] if len(found) == 1 else b"".join(found)
 
     def next_record(self) -> tuple[int, bytes] | None:
         """Content type and plaintext of the next record; None when it is not complete yet."""

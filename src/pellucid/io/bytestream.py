@@ -88,11 +88,7 @@ class TLSByteStream(Shell, ByteStream):
                     await self._read_more()
                 except TLSError:
                     continue  # what came before the fault is handed out first
-        data = chunks.popleft()
-        if len(data) > max_bytes:
-            chunks.appendleft(data[max_bytes:])
-            data = data[:max_bytes]
-        return data
+        return self._up_to(chunks.popleft(), max_bytes)
 
     async def send(self, item: bytes) -> None:
         """Send all of `item`.

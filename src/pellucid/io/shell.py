@@ -27,11 +27,15 @@ from pellucid.events import (
     Sign,
 )
 from pellucid.info import ConnectionInfo
+from pellucid.limits import MAX_PLAINTEXT
 from pellucid.resumption.sessions import Session
 from pellucid.secret import Secret
 
 CHUNK = 65_536
-"""Bytes asked from the network at once, and sealed at once: larger temporaries cost page faults."""
+"""Bytes sealed at once: larger temporaries cost page faults."""
+
+RECEIVE = 4 * (MAX_PLAINTEXT + 22)
+"""Bytes asked from the network at once: four full records of TLS 1.3, so that none of a stream is cut."""
 
 Answer = Callable[[Request], Any]
 
@@ -54,7 +58,7 @@ class Shell:
         self.early_data_refused: bytes | None = None
         self.events: list[Event] = []
         self._answer = answer
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[bytes | memoryview] = deque()
         self._peer_closed = False
 
     @property
@@ -87,6 +91,14 @@ class Shell:
             else:
                 self._sort(event)
         return None
+
+    def _up_to(self, data: bytes | memoryview, size: int) -> bytes:
+        """The first `size` bytes of `data`; the rest is the next to be read, without another copy."""
+        if len(data) > size:
+            view = memoryview(data)
+            self._chunks.appendleft(view[size:])
+            data = view[:size]
+        return bytes(data)
 
     def _sort(self, event: Event) -> None:
         if isinstance(event, PeerClosed):

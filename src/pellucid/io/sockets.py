@@ -24,7 +24,7 @@ from pellucid.connection import Connection, ServerConnection
 from pellucid.errors import Reason, TLSError, UsageError
 from pellucid.events import Request
 from pellucid.info import ConnectionInfo
-from pellucid.io.shell import CHUNK, Answer, Shell, hang_up, has_room, refuse_request
+from pellucid.io.shell import CHUNK, RECEIVE, Answer, Shell, hang_up, has_room, refuse_request
 from pellucid.io.socketlike import SocketLike
 
 LINGER = 1.0
@@ -69,14 +69,15 @@ class TLSSocket(Shell, SocketLike):
         with self._reading:
             self._hand_over()
             while not self.connection.handshake_complete:
-                self._read_more()
+                wire = self._sock.recv(RECEIVE)
+                self.take_in(wire, end=not wire)
                 self._hand_over()
         return self.connection.info
 
     # -- reading ---------------------------------------------------------------------------------
 
     def recv(self, size: int = CHUNK) -> bytes:
-        """Up to `size` bytes, of one record; b"" after the peer's close_notify.
+        """Up to `size` bytes; b"" after the peer's close_notify.
 
         Raises:
             ConnectionEnded: the line ended without close_notify (`Reason.TRUNCATED`).
@@ -84,31 +85,29 @@ class TLSSocket(Shell, SocketLike):
             OSError: the network failed.
         """
         with self._reading:
-            chunks = self._chunks
-            while not chunks:
-                if self._peer_closed:
-                    return b""
-                if self.connection.error is not None:
-                    raise self.connection.error
-                try:
-                    self._read_more()
-                except TLSError:
-                    if not chunks:
-                        raise  # else what came before the fault is first
-            data = chunks.popleft()
-            if len(data) > size:
-                chunks.appendleft(data[size:])
-                data = data[:size]
-            return data
+            data = self._chunks.popleft() if self._chunks else self._receive()
+            return data if len(data) <= size and type(data) is bytes else self._up_to(data, size)
 
     def pending(self) -> int:
         """Bytes that `recv` has without asking the network: look here before you `select`."""
         return sum(map(len, self._chunks))
 
-    def _read_more(self) -> None:
-        """Give the connection what the network has; the caller holds the reading lock."""
-        data = self._sock.recv(CHUNK)
-        self.take_in(data, end=not data)
+    def _receive(self) -> bytes | memoryview:
+        """The next data from the network; b"" after the peer's close_notify."""
+        while not self._peer_closed:
+            if self.connection.error is not None:
+                raise self.connection.error
+            wire = self._sock.recv(RECEIVE)
+            if data := self.connection.deprotect(wire):
+                return data
+            try:
+                self.take_in(wire, end=not wire)
+            except TLSError:
+                if not self._chunks:
+                    raise  # else what came before the fault is first
+            if self._chunks:
+                return self._chunks.popleft()
+        return b""
 
     def take_in(self, data: bytes, *, end: bool = False) -> None:
         """Give the connection bytes that somebody else read from the socket, or the `end` of them."""
@@ -149,12 +148,12 @@ class TLSSocket(Shell, SocketLike):
         """
         view = memoryview(data).cast("B")
         with self._writing:
-            self._push()
-            if not self._sealed:
-                with self._engine:
-                    self.connection.send_data(view[:CHUNK])
-                self._sealed = min(len(view), CHUNK)
+            if self._unsent:
                 self._push()
+            if not self._sealed:
+                wire = self._seal(view[:CHUNK])
+                self._sealed = min(len(view), CHUNK)
+                self._push(wire)
             size, self._sealed = self._sealed, 0
         if self._left_over:
             self._speak()
@@ -164,18 +163,23 @@ class TLSSocket(Shell, SocketLike):
         """Send all of `data`. As with plain sockets, a timeout leaves open how much of it went."""
         with self._writing:
             self._sealed = 0
-            if type(data) is bytes and len(data) <= CHUNK:
-                with self._engine:
-                    self.connection.send_data(data)
+            if self._unsent:
                 self._push()
+            if wire := self.connection.protect(data):
+                self._push(wire)
+            elif type(data) is bytes and len(data) <= CHUNK:
+                self._push(self._seal(data))
             else:
                 view = memoryview(data).cast("B")
                 for at in range(0, len(view), CHUNK):
-                    with self._engine:
-                        self.connection.send_data(view[at : at + CHUNK])
-                    self._push()
+                    self._push(self._seal(view[at : at + CHUNK]))
         if self._left_over:
             self._speak()
+
+    def _seal(self, data: bytes | memoryview) -> bytes:
+        with self._engine:
+            self.connection.send_data(data)
+            return self.connection.data_to_send()
 
     def flush(self) -> None:
         """Send what the connection has to say, after a call on `connection` itself."""
@@ -184,9 +188,10 @@ class TLSSocket(Shell, SocketLike):
 
     def update_keys(self, *, request: bool = False) -> None:
         """Change our sending keys: see `Connection.update_keys` (RFC 8446 section 4.6.3)."""
-        with self._engine:
-            self.connection.update_keys(request=request)
-        self.flush()
+        with self._writing:
+            with self._engine:
+                self.connection.update_keys(request=request)
+            self._push()
 
     def request_certificate(self) -> None:
         """Server: ask for the client's certificate now (RFC 8446 section 4.6.2).
@@ -204,9 +209,9 @@ class TLSSocket(Shell, SocketLike):
         """Whether sealed bytes wait until the network takes more: `select` for writing then."""
         return bool(self._unsent)
 
-    def _push(self) -> None:
-        """Send all that is sealed; the caller holds the writing lock."""
-        rest = self._unsent
+    def _push(self, rest: bytes | memoryview = b"") -> None:
+        """Send `rest` if nothing waits, else all that is sealed; the caller holds the writing lock."""
+        rest = rest or self._unsent
         while True:
             if not rest:
                 with self._engine:

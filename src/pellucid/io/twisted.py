@@ -107,11 +107,7 @@ class TwistedConnection(Shell):
         if not self._chunks:
             self._raise()
             raise ZeroReturnError() if self._peer_closed else WantReadError()
-        data = self._chunks.popleft()
-        if len(data) > size:
-            self._chunks.appendleft(data[size:])
-            data = data[:size]
-        return data
+        return self._up_to(self._chunks.popleft(), size)
 
     def send(self, data: bytes) -> int:
         """Seal all of `data`.

@@ -9,12 +9,13 @@ from pellucid.errors import Reason, refuse
 from pellucid.legacy.cbc import CbcOpening, CbcSealing
 from pellucid.legacy.suites import Cbc
 from pellucid.limits import MAX_CIPHERTEXT_12, MAX_PLAINTEXT, MAX_RECORDS_GCM
+from pellucid.records import Opening, Sealing
 
 
-class SealingCbc:
+class SealingCbc(Sealing):
     """Counts the records of a `CbcSealing`."""
 
-    __slots__ = ("_cbc", "_sequence", "epoch")
+    __slots__ = ("_cbc", "_sequence")
 
     def __init__(
         self, cbc: Cbc, key: bytes, mac_key: bytes, etm: bool, random: Callable[[int], bytes]
@@ -32,10 +33,10 @@ class SealingCbc:
         return self._cbc.seal(content_type, bytes(fragment), sequence)
 
 
-class OpeningCbc:
+class OpeningCbc(Opening):
     """Counts the records of a `CbcOpening`."""
 
-    __slots__ = ("_cbc", "_sequence", "epoch", "max_ciphertext", "max_inner")
+    __slots__ = ("_cbc", "_sequence", "max_inner")
 
     def __init__(self, cbc: Cbc, key: bytes, mac_key: bytes, etm: bool) -> None:
         self._cbc = CbcOpening(key, mac_key, cbc.mac, encrypt_then_mac=etm)

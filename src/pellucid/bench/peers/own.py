@@ -52,12 +52,20 @@ class OwnEndpoint(Endpoint):
         return self.last
 
     def seal(self, data: bytes) -> bytes:
-        self.connection.send_data(data)
-        return self.connection.data_to_send()  # type: ignore[no-any-return]
+        connection = self.connection
+        wire: bytes = connection.protect(data)
+        if wire:
+            return wire
+        connection.send_data(data)
+        return connection.data_to_send()  # type: ignore[no-any-return]
 
     def open(self, wire: bytes) -> list[bytes]:
-        connection, arrived, found = self.connection, self._arrived, []
+        connection = self.connection
+        data = connection.deprotect(wire)
+        if data:
+            return [data]
         connection.receive_data(wire)
+        arrived, found = self._arrived, []
         while (event := connection.next_event()) is not None:
             if type(event) is arrived:
                 found.append(event.data)
