@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from pellucid import Authority, ServerConfig, serve
 from pellucid.io.sockets import TLSSocket
@@ -67,21 +67,24 @@ def _in_front() -> None:
 class Serve:
     """`pellucid serve` while it runs, on a port of its own; then, what it printed and its code."""
 
-    def __init__(self, *arguments: str) -> None:
+    words: tuple[str, ...] = ("serve", "0")
+
+    def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.arguments = arguments
+        self.env = ENVIRONMENT | (env or {})
         self.port = 0
-        self.stdout = self.stderr = b""
+        self.greeting = self.stdout = self.stderr = b""
         self.code = -1
 
-    def __enter__(self) -> Serve:
-        command = [*COMMAND, "serve", "0", *self.arguments]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT, preexec_fn=_in_front
-        )
+    def __enter__(self) -> Self:
+        command = [*COMMAND, *self.words, *self.arguments]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, env=self.env, preexec_fn=_in_front)
         assert self.process.stderr is not None
-        first = self.process.stderr.readline()
-        assert b"listening on" in first, first + self.process.stderr.read()
-        self.port = int(first.rsplit(b":", 1)[1])
+        while b"listening on" not in (line := self.process.stderr.readline()):
+            self.greeting += line
+            assert line, self.greeting
+        self.port = int(line.rsplit(b":", 1)[1])
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -95,3 +98,14 @@ class Serve:
     def objects(self) -> list[dict[str, Any]]:
         """What --json printed."""
         return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+class Proxy(Serve):
+    """The same of `pellucid proxy`. Its port is not told with -q: there is no narration then."""
+
+    words = ("proxy",)
+
+    @property
+    def url(self) -> str:
+        """For HTTPS_PROXY."""
+        return f"http://127.0.0.1:{self.port}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from pellucid.cli import exits, files
@@ -12,6 +11,7 @@ from pellucid.cli.options import RecordFlags
 from pellucid.cli.pictures import Pictures
 from pellucid.cli.terminal import Terminal
 from pellucid.glass.decode import shown_identity
+from pellucid.glass.trace import Trace
 from pellucid.proxy import Passage
 from pellucid.proxy.passage import Leg
 
@@ -37,24 +37,39 @@ class Passages:
         self.finished = asyncio.Event()
         self.code = exits.OK
         self._thread = ThreadPoolExecutor(1)
+        self._loop = asyncio.get_running_loop()
+        self._error: BaseException | None = None
 
     async def shaken(self, passage: Passage) -> None:
-        """The handshakes are over: show them before data is carried."""
+        """The handshakes are over: have them shown, as they are now. Data does not wait for a slow reader."""
         if not self.terminal.quiet and not self.terminal.as_json:
-            await self._tell(self._show, passage)
+            shown = self._thread.submit(self._show, passage, self._snapshot(passage))
+            shown.add_done_callback(self._noticed)
 
     async def ended(self, passage: Passage) -> None:
         """The connection is over."""
-        await self._tell(self._end, passage)
+        await self._loop.run_in_executor(self._thread, self._end, passage)
         if self.once:
             self.finished.set()
 
-    async def _tell(self, how: Callable[[Passage], None], passage: Passage) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, how, passage)
+    def _noticed(self, shown: Future[None]) -> None:
+        """In the thread: what was shown, or could not be. Whoever read the output has gone, perhaps."""
+        error = shown.exception()
+        if error is not None and self._error is None:
+            self._error = error
+            self._loop.call_soon_threadsafe(self.finished.set)
 
-    def _show(self, passage: Passage) -> None:
-        for leg in passage.legs:
-            trace = leg.trace.without_data()
+    def complain(self) -> None:
+        """Raise what kept the connections from being shown."""
+        if self._error is not None:
+            raise self._error
+
+    @staticmethod
+    def _snapshot(passage: Passage) -> list[tuple[Leg, Trace]]:
+        return [(leg, leg.trace.without_data()) for leg in passage.legs]
+
+    def _show(self, passage: Passage, shown: list[tuple[Leg, Trace]]) -> None:
+        for leg, trace in shown:
             title = f"Connection {passage.number}: {leg.title}"
             self.terminal.show(trace, title=title, key=_key(passage, leg))
             self.terminal.summary(trace)
@@ -69,7 +84,7 @@ class Passages:
             terminal.draw([[(passage.line, "")]])
         else:
             if not passage.shaken:
-                self._show(passage)
+                self._show(passage, self._snapshot(passage))
             self._say_how(passage)
         self.code = exits.OK
         if passage.error is not None:

@@ -127,13 +127,13 @@ async def _serve(plan: Plan, asked: Asked, terminal: Terminal, pictures: Picture
     async with made:
         _greet(made, asked, terminal)
         await made.wait(passages.finished)
+        passages.complain()
     return passages.code if once else exits.OK
 
 
 def _greet(made: Proxy, asked: Asked, terminal: Terminal) -> None:
     """Where it listens, and what that means."""
     where = place(made.address)
-    terminal.say(f"listening on {where}")
     if made.plan.to is None:
         terminal.say(f"Use it: HTTPS_PROXY=http://{where} PROGRAM, curl -x http://{where} https://...")
     if not is_loopback(made.address[0]) and made.plan.to is None:
@@ -148,7 +148,7 @@ def _greet(made: Proxy, asked: Asked, terminal: Terminal) -> None:
             "Clients see a certificate of this proxy, whoever answers behind it; they cannot notice.",
             "Send nothing secret through it.",
         )
-    terminal.err.file.flush()
+    terminal.listening(made.address[0], made.port)
 
 
 def plan_of(asked: Asked, terminal: Terminal) -> Plan:
@@ -184,10 +184,10 @@ def _check(asked: Asked) -> None:
         "--plain and --intercept: does the client speak TLS, or not?": flags.plain and flags.intercept,
         "--tap touches nothing: no --plain, --intercept, --to-tls, --cert beside it": flags.tap
         and (flags.plain or flags.intercept or flags.to_tls or own),
-        "where to? --to HOST:PORT": not flags.to and (flags.plain or flags.to_tls or own),
         "--cert is for clients, and these are shown certificates of the authority; for the server: --to-cert":
             flags.intercept and own,
         "--cert is for clients, and these speak plain; for the server: --to-cert": flags.plain and own,
+        "where to? --to HOST:PORT": not flags.to and (flags.plain or flags.to_tls or own),
         "--to-key without --to-cert": bool(flags.to_key and not flags.to_cert),
         "--authority-key without --authority": bool(flags.authority_key and not flags.authority),
         "--client-auth later is for `pellucid serve`": asked.who.client_auth == "later",

@@ -196,6 +196,8 @@ async def carry(passage: Passage, client: Line, server: Line, listening: Listeni
     except _Gone as gone:
         if gone.side in ended:  # it had said that it would say no more, and did not wait for the answer
             passage.notes.append(f"The {gone.side} left before it had everything.")
+        elif ended:  # the other had said all it had to say: most programs just leave then
+            passage.notes.append(f"The {gone.side} left without a proper end, when the other had ended.")
         else:
             passage.fail(gone.side, gone.error)
         await _end(ways)

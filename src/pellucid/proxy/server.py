@@ -20,7 +20,7 @@ class Watcher(Protocol):
     """Somebody who is told of the connections."""
 
     async def shaken(self, passage: Passage) -> None:
-        """Its handshakes are over; data is carried when this returns."""
+        """Its handshakes are over. Data is carried when this returns: it should not take long."""
         ...
 
     async def ended(self, passage: Passage) -> None:
