@@ -92,6 +92,7 @@ class Connection:
         "_fragments",
         "_hello",
         "_info",
+        "_jot",
         "_key_update_owed",
         "_key_updates",
         "_master",
@@ -122,7 +123,7 @@ class Connection:
 
     def __init__(self, config: Config, name: str | None) -> None:
         note: Note | None = None  # what records are told to; the rest to `_note`
-        self._note = note
+        self._note = self._jot = note  # `_jot` for what needs no time of its own
         if config.observer is not None:
             from pellucid.watching import watch
 

@@ -52,7 +52,7 @@ def watch(connection: Any, config: Any, name: str | None) -> tuple[Any, Note | N
         return config, None
     trace = getattr(note, "__self__", None)
     keep = getattr(trace, "keep", None) or in_words(note)
-    connection._note = keep
+    connection._note, connection._jot = keep, getattr(trace, "jot", keep)
     if getattr(trace, "inputs", True):
         kind: Any = type(connection)
         connection.__class__ = _watched(kind)

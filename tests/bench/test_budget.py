@@ -14,6 +14,7 @@ oldest one supported, makes the most calls (later ones inline comprehensions): i
 
 from __future__ import annotations
 
+import ast
 import gc
 import os
 import sys
@@ -24,10 +25,12 @@ from typing import Any
 
 import pytest
 
+from pellucid.bench.bare import Strip, load
 from pellucid.bench.certs import material_for
 from pellucid.bench.peers import peer_named
 from pellucid.bench.peers.base import Endpoint, Pair, earlier_session, join
 from pellucid.bench.rows import ROWS
+from pellucid.bench.rows.selves import Traces, recorder
 from pellucid.bench.scenario import TLS13, Scenario
 
 BUDGET = Path(__file__).with_name("budget.toml")
@@ -43,6 +46,7 @@ HANDSHAKES = (
     "tls12-static-rsa",
     "tls12-resume",
 )
+OBSERVERS: dict[str, Callable[[], Any]] = {"recorder": recorder, "traced": Traces}
 RECORDS = {"16k": 16384, "1k": 1024, "100": 100, "64k": 65536}
 
 
@@ -109,10 +113,10 @@ def fewest(counts: list[dict[str, int]]) -> dict[str, int]:
     return {side: min(each[side] for each in counts) for side in counts[0]}
 
 
-def measure_handshake(row: str) -> dict[str, int]:
+def measure_handshake(row: str, make: Callable[..., Pair] | None = None) -> dict[str, int]:
     """A warm handshake: the configurations have been used before."""
     scenario = scenario_of(row)
-    pair = peer_named("pellucid").pair(scenario, material_for(scenario))
+    pair = (make or peer_named("pellucid").pair)(scenario, material_for(scenario))
     session = earlier_session(pair) if scenario.resume else None
     for _ in range(3):
         join(pair.client(session), pair.server())
@@ -148,6 +152,49 @@ def check(name: str, measured: dict[str, int]) -> None:
 @pytest.mark.parametrize("row", HANDSHAKES)
 def test_a_handshake_keeps_to_its_budget(row: str) -> None:
     check(row, measure_handshake(row))
+
+
+@pytest.mark.parametrize("name", OBSERVERS)
+def test_a_handshake_that_is_looked_at_keeps_to_its_budget(name: str) -> None:
+    """A fact is one call, and one more of a list (`glass.telling`); words are made when somebody reads."""
+    watched: Any = peer_named("pellucid")
+    observer = OBSERVERS[name]()
+    found = measure_handshake("tls13-ecdsa", lambda *given: watched.watched(*given, observer))
+    check(f"tls13-ecdsa-{name}", found)
+
+
+@pytest.mark.parametrize("row", HANDSHAKES)
+def test_a_handshake_that_nobody_looks_at_makes_no_call_for_it(row: str) -> None:
+    """As many calls as in a copy of the package without a single note (`bench.bare`), to the call."""
+    bare = load("bench.peers.own").OwnPair
+    assert measure_handshake(row) == measure_handshake(row, bare)
+
+
+def test_nobody_is_told_what_nobody_asked_for() -> None:
+    """Every fact stands behind a look at who might want it: without those, none is left."""
+    core = Path(sys.modules["pellucid"].__file__ or "").parent
+    files = [core / "connection.py", core / "records.py"]
+    files += [
+        file for floor in ("crypto", "handshake", "trust", "legacy") for file in (core / floor).glob("*.py")
+    ]
+    taken = 0
+    for file in files:
+        strip = Strip()
+        tree = strip.visit(ast.parse(file.read_text(encoding="utf-8")))
+        taken += strip.taken
+        called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        assert not [name for name in called if name.split(".")[-1] in ("note", "_note", "_jot", "jot")], file
+    assert taken > 60
+
+
+def test_the_copy_that_notes_nothing_is_one() -> None:
+    source = Path(sys.modules["pellucid.handshake.context"].__file__ or "").read_text(encoding="utf-8")
+    strip = Strip()
+    stripped = ast.unparse(strip.visit(ast.parse(source)))
+    assert strip.taken == source.count("note is not None") > 3
+    assert "note((" not in stripped
+    for module in ("connection", "records", "handshake.client13", "handshake.server12", "crypto.schedule13"):
+        assert load(module).__name__ == f"pellucid_bare.{module}"
 
 
 @pytest.mark.parametrize("label", RECORDS)

@@ -44,6 +44,8 @@ GOALS: dict[tuple[str, str], float] = {
     ("blocking-up", "ssl"): 1.05,
     ("blocking-down", "ssl"): 1.05,
     ("tracing", "pellucid-untraced"): 1.10,
+    ("recorder", "pellucid-untraced"): 1.10,
+    ("tracing-off", "pellucid-bare"): 1.02,
     ("threads", "pellucid-one-thread"): 1 / 1.7,
 }
 

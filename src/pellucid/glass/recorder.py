@@ -137,6 +137,10 @@ class _Written(Trace):
         super().keep(fact)
         self._write_new()
 
+    @property
+    def jot(self) -> Callable[[Raw], None]:
+        return self.keep
+
     def keep_data(self, fact: Raw) -> None:
         super().keep_data(fact)
         self._write_new()

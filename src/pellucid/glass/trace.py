@@ -93,6 +93,7 @@ class Trace:
         "_heads",
         "_kept",
         "_lock",
+        "_moment",
         "_raw",
         "dropped",
         "inputs",
@@ -109,14 +110,14 @@ class Trace:
         self.name: str | None = None
         self.started = 0.0
         self._facts: list[Fact] = []
-        self._raw: deque[tuple[float, Raw]] = deque()  # not yet in words: that waits for a reader
-        self._append: Callable[[tuple[float, Raw]], None] = self._raw.append
+        self._raw: deque[Raw] = deque()  # facts not yet in words, some in a pair behind their time
+        self._append: Callable[[Raw], None] = self._raw.append
         self._lock = threading.Lock()
         self.dropped = 0
         self.omitted = 0
         self._kept = 0
         self._heads = 0
-        self._clock = 0.0
+        self._clock = self._moment = 0.0
 
     def open(self, role: str, name: str | None = None) -> Callable[..., None]:
         """Begin: called by the connection that is observed. One trace observes one connection."""
@@ -125,18 +126,24 @@ class Trace:
         self.role = role
         self.name = name
         self.started = time.time()
-        self._clock = perf_counter()
+        self._clock = self._moment = perf_counter()
         return self.note
 
     def keep(self, fact: Raw) -> None:
         """Append a fact as the core hands it out (see `glass.telling`). Words wait for a reader."""
         self._append((perf_counter(), fact))
 
+    @property
+    def jot(self) -> Callable[[Raw], None]:
+        """The same without its time, which is that of the fact before it: for the steps behind a message."""
+        return self._raw.append
+
     def keep_data(self, fact: Raw) -> None:
-        """The same for records, and for data that the application gives: of much only samples are kept."""
+        """The same for records, and for what the application does: of much data only samples are kept."""
         sample: Raw | None = fact
         if fact[0] == "call":
-            sample = self._sample_call(fact)
+            if self._kept or fact[1] in _SENT:
+                sample = self._sample_call(fact)
         elif fact[3] == APPLICATION_DATA:
             sample = self._sample_data(fact)
         if sample is None:
@@ -167,16 +174,18 @@ class Trace:
         """Put into words what was kept."""
         with self._lock:
             while self._raw:
-                moment, fact = self._raw.popleft()
+                fact = self._raw.popleft()
+                if type(fact[0]) is float:
+                    self._moment, fact = fact
                 for kind, fields in told(fact):
-                    self._facts.append(Fact(self._at(moment), kind, fields))
+                    self._facts.append(Fact(self._at(self._moment), kind, fields))
 
     def _at(self, moment: float) -> float:
         return moment - self._clock
 
     # -- much of it --------------------------------------------------------------------------------
 
-    def _append_end(self, entry: tuple[float, Raw]) -> None:
+    def _append_end(self, entry: Raw) -> None:
         """There are facts enough: only how the connection ends is still kept."""
         fact = entry[1]
         if (fact[1] if fact[0] == TOLD else fact[0]) in _ENDS:

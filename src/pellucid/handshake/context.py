@@ -114,7 +114,8 @@ class Handshake:
     """One handshake under way.
 
     Attributes:
-        config, policy, note: of the connection.
+        config, policy: of the connection.
+        note: takes raw facts (see `pellucid.glass.telling`) if somebody looks, else None.
         name: the server's name: the one asked for.
         transcript: RFC 8446 section 4.4.1.
         facts: what `ConnectionInfo` will say.
@@ -141,7 +142,7 @@ class Handshake:
         self.config = config
         self.policy = config.policy
         self.name = name
-        self.note = conn._note
+        self.note = conn._jot
         self.read = conn._read
         self.write = conn._write
         self.transcript = Transcript()
@@ -163,7 +164,8 @@ class Handshake:
         self.transcript.add(raw)
         self.write.queue(HANDSHAKE, raw)
         if self.note is not None:
-            self.note(("message", True, self.write.protection.epoch, raw))
+            note: Any = self.conn._note  # with its time
+            note(("message", True, self.write.protection.epoch, raw))
 
     def send_change_cipher_spec(self) -> None:
         """RFC 5246 section 7.1; in TLS 1.3 it says nothing (RFC 8446 appendix D.4)."""

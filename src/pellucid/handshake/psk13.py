@@ -248,7 +248,7 @@ def issue_tickets(
     suite = h.suite
     if suite is None or not count:
         return
-    note, random, seal = h.note, config.random, config.issuer.seal
+    note, random, seal = h.conn._note, config.random, config.issuer.seal
     extensions: ExtensionMap = {}
     if h.policy.grease:
         extensions[GREASE_VALUES[random(1)[0] & 15]] = b""  # RFC 8701 section 4

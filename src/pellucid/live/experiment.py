@@ -63,6 +63,11 @@ class Watched(Trace):
         super().keep(fact)
         self._told()
 
+    @property
+    def jot(self) -> Callable[[Raw], None]:
+        """The same: each fact is told when it comes."""
+        return self.keep
+
     def keep_data(self, fact: Raw) -> None:
         """Append a record, or a sample, and tell."""
         super().keep_data(fact)

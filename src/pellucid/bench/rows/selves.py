@@ -1,11 +1,11 @@
-"""pellucid against itself: with and without an observer, with one thread and with two."""
+"""pellucid against itself: with an observer, without one, with no place for one; one thread and two."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,36 +15,56 @@ from ..peers import OURS
 from ..peers.base import Peer
 from ..scenario import TLS13
 from .base import Entry, Row
-from .handshakes import handshakes
+from .handshakes import PARTS, handshakes
 from .records import connected
 
 _MIB = 1 << 20
 _TRANSFERS = 8
 
 
-def _watched(peer: Any) -> Subject:
-    """Handshakes that a trace remembers."""
-    from pellucid.glass.trace import Trace
+class Traces:
+    """A new trace for each connection, with everything that comes in: what `replay` needs."""
 
-    class Fresh:
-        """A new trace for each connection, so that none of them grows."""
+    def open(self, role: str, name: str | None) -> Any:
+        """A connection begins."""
+        from pellucid.glass.trace import Trace
 
-        def open(self, role: str, name: str | None) -> Any:
-            return Trace().open(role, name)
-
-    pair = peer.watched(TLS13, material_for(TLS13), Fresh())
-    return partial(handshakes, pair, None)
+        return Trace().open(role, name)
 
 
-def _enter_tracing(peers: Mapping[str, Peer], quick: bool) -> Entry:
+def recorder() -> Any:
+    """Keeps the last trace, without inputs: what `error.report()` needs."""
+    from pellucid.glass.recorder import FlightRecorder
+
+    return FlightRecorder()
+
+
+def _enter_watched(observer: Callable[[], Any], peers: Mapping[str, Peer], quick: bool) -> Entry:
+    """Handshakes that somebody looks at, beside those that nobody does."""
     if OURS not in peers:
         return Entry(absent={OURS: "not in this run"})
-    pair = peers[OURS].pair(TLS13, material_for(TLS13))
-    plain = partial(handshakes, pair, None)
+    peer: Any = peers[OURS]
+    material = material_for(TLS13)
     try:
-        return Entry({OURS: _watched(peers[OURS]), f"{OURS}-untraced": plain})
+        seen = peer.watched(TLS13, material, observer())
     except ImportError as error:
         return Entry(absent={OURS: str(error)})
+    unseen = peer.pair(TLS13, material)
+    return Entry(
+        {OURS: partial(handshakes, seen, None), f"{OURS}-untraced": partial(handshakes, unseen, None)}
+    )
+
+
+def _enter_off(peers: Mapping[str, Peer], quick: bool) -> Entry:
+    """Handshakes that nobody looks at, beside those of a copy that cannot be looked at."""
+    if OURS not in peers:
+        return Entry(absent={OURS: "not in this run"})
+    from ..bare import load
+
+    material = material_for(TLS13)
+    bare = load("bench.peers.own").OwnPair(TLS13, material)
+    plain = peers[OURS].pair(TLS13, material)
+    return Entry({OURS: partial(handshakes, plain, None), f"{OURS}-bare": partial(handshakes, bare, None)})
 
 
 def _threads(peer: Peer, threads: int) -> Subject:
@@ -85,7 +105,9 @@ def _enter_threads(peers: Mapping[str, Peer], quick: bool) -> Entry:
 
 
 ROWS = (
-    Row("tracing", "a TLS 1.3 handshake, traced", _enter_tracing, (BOTH, "client", "server")),
+    Row("tracing", "a TLS 1.3 handshake, traced for replay", partial(_enter_watched, Traces), PARTS),
+    Row("recorder", "a TLS 1.3 handshake with a flight recorder", partial(_enter_watched, recorder), PARTS),
+    Row("tracing-off", "a TLS 1.3 handshake that nobody looks at", _enter_off, PARTS, quick=False),
     Row(
         "threads",
         "16 MiB over two connections, two threads (wall)",
