@@ -13,7 +13,7 @@ from pellucid.glass.trace import Trace
 from pellucid.wire.codepoints import HandshakeType
 
 authority = Authority.create()
-server = ServerConfig(identities=(authority.intermediate().issue("localhost"),))
+server = ServerConfig(identities=(authority.intermediate().issue("localhost", key="rsa-2048"),))
 
 for name, algorithms in (("plain", ()), ("zlib", (1,))):
     trace = Trace()  # only to look at the sizes

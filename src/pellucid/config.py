@@ -115,6 +115,8 @@ class Policy:
         max_fragment_length: 512, 1024, 2048 or 4096 (RFC 6066 section 4); clients only.
         max_send_fragment: plaintext bytes that we put into a record at most.
         certificate_compression: algorithms (RFC 8879) that we offer and use: 1 zlib, 2 brotli, 3 zstd.
+        compress_above: a Certificate message of so many bytes, or fewer, is sent as it is: what would be
+            spared is less than a packet, and the peer would spend a fiftieth of its handshake on it.
         padding: from the plaintext's size to the number of zero bytes to add (RFC 8446 section 5.4).
         hello_requests: what a TLS 1.2 client does when the server wants to renegotiate: "decline" by a
             warning, once (RFC 5746 section 4.5), "ignore" it (RFC 5246 section 7.4.1.1), or "refuse".
@@ -143,6 +145,7 @@ class Policy:
     max_fragment_length: int | None = None
     max_send_fragment: int = MAX_PLAINTEXT
     certificate_compression: tuple[int, ...] = (1,)
+    compress_above: int = 1_024
     padding: Callable[[int], int] | None = None
     hello_requests: str = "decline"
     send_fallback_scsv: bool = False

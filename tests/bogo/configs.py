@@ -199,6 +199,7 @@ def policy_of(settings: Settings) -> Policy:
         grease=settings["enable-grease"] or settings["server"],
         shuffle_extensions=settings["permute-extensions"],
         certificate_compression=compression,
+        compress_above=0,
         max_send_fragment=settings["max-send-fragment"] or 16384,
         send_fallback_scsv=settings["fallback-scsv"],
         hello_requests="ignore" if settings["renegotiate-ignore"] else "refuse",

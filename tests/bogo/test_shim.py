@@ -505,7 +505,7 @@ def test_mock_certificate_compression(runner: Runner, identity: Identity) -> Non
     install_compression()
     for algorithm in (0xFF01, 0xFF02, 0xFF03):
         config = ServerConfig(
-            policy=P13.replace(certificate_compression=(algorithm,)), identities=(identity,)
+            policy=P13.replace(certificate_compression=(algorithm,), compress_above=0), identities=(identity,)
         )
         assert runner.run(["-install-cert-compression-algs"], as_server(config, echo)) == 0
 

@@ -73,7 +73,7 @@ from rfc.world import (
 Recipe = Callable[[], TLSError]
 RETRY = TLS13.replace(key_shares=(0x1D,))
 RETRYING = TLS13.replace(groups=(0x17,))
-ZLIB = TLS13.replace(certificate_compression=(1,))
+ZLIB = TLS13.replace(certificate_compression=(1,), compress_above=0)
 MUTUAL: dict[str, Any] = {"client_auth": "require", "client_trust": TRUST}
 
 

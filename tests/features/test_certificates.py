@@ -353,7 +353,7 @@ def test_a_status_of_another_type(policy: Policy) -> None:
 def test_compression_in_both_directions(algorithm: int) -> None:
     if algorithm not in compression.available():
         pytest.skip("its package is not installed: pip install 'pellucid[compression]'")
-    policy = TLS13.replace(certificate_compression=(algorithm,))
+    policy = TLS13.replace(certificate_compression=(algorithm,), compress_above=0)
     taps = Tap(), Tap()
     found = connected(
         client(taps[0], policy=policy, identities=(CLIENT,)), server(taps[1], policy=policy, **mutual())
@@ -363,6 +363,16 @@ def test_compression_in_both_directions(algorithm: int) -> None:
     bare = Tap()
     connected(client(policy=TLS13), server(bare, policy=policy))
     assert bare.all(CompressedCertificate) == []
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_short_certificate_is_sent_as_it_is(beyond: int) -> None:
+    tap = Tap()
+    connected(client(policy=TLS13), server(tap, policy=TLS13))
+    size = len(tap.the(Certificate).encode())
+    tap, zlib = Tap(), TLS13.replace(certificate_compression=(1,), compress_above=size - beyond)
+    connected(client(policy=zlib), server(tap, policy=zlib))
+    assert len(tap.all(CompressedCertificate)) == beyond
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
@@ -381,7 +391,7 @@ def test_compression_in_both_directions(algorithm: int) -> None:
 def test_compressed_certificates_that_lie(
     side: str, fields: dict[str, Any], reason: Reason, alert: Alert
 ) -> None:
-    policy = TLS13.replace(certificate_compression=(1,))
+    policy = TLS13.replace(certificate_compression=(1,), compress_above=0)
     fault = edit(CompressedCertificate, **fields)
     if side == "server":
         found = talk(client(fault, policy=policy, identities=(CLIENT,)), server(policy=policy, **mutual()))
@@ -397,7 +407,7 @@ def test_a_bomb_in_the_handshake(algorithm: int) -> None:
 
     if algorithm not in compression.available():
         pytest.skip("its package is not installed: pip install 'pellucid[compression]'")
-    policy = TLS13.replace(certificate_compression=(algorithm,))
+    policy = TLS13.replace(certificate_compression=(algorithm,), compress_above=0)
     bomb = compression.compress(algorithm, bytes(50_000_000))
     fault = edit(CompressedCertificate, compressed_certificate_message=bomb, uncompressed_length=4000)
     one, other = client(policy=policy), server(fault, policy=policy)
@@ -423,7 +433,7 @@ def test_an_algorithm_that_is_not_installed_is_not_offered(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("body", [b"", b"\0", b"\2\0", b"\1\0", b"\4\0\1\0\1", b"\2\0\1\0"])
 def test_lists_of_algorithms_that_cannot_be(body: bytes) -> None:
-    policy = TLS13.replace(certificate_compression=(1,))
+    policy = TLS13.replace(certificate_compression=(1,), compress_above=0)
     found = talk(
         client(extensions(ClientHello, {X.compress_certificate: body}), policy=policy), server(policy=policy)
     )

@@ -42,6 +42,7 @@ def policy(setup: Setup) -> Policy:
     changes["encrypt_then_mac"] = "etm" not in setup.without
     if setup.compression:
         changes["certificate_compression"] = (getattr(CertificateCompressionAlgorithm, setup.compression),)
+        changes["compress_above"] = 0
     if setup.limit:
         changes["record_size_limit"] = setup.limit
     if setup.fragment:

@@ -72,7 +72,7 @@ def _record_changes(flags: NegotiationFlags) -> dict[str, Any]:
     if flags.compress_certificates is not None:
         names = [] if flags.compress_certificates == "none" else listed(flags.compress_certificates)
         numbers = tuple(_number(CertificateCompressionAlgorithm, name) for name in names)
-        changes["certificate_compression"] = numbers
+        changes["certificate_compression"], changes["compress_above"] = numbers, 0  # asked for, however short
     if flags.record_size_limit is not None:
         changes["record_size_limit"] = flags.record_size_limit
     if (step := flags.pad_to) is not None:

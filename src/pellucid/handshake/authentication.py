@@ -110,12 +110,12 @@ def send_certificate(
     if compression:
         algorithm = next((a for a in h.policy.certificate_compression if a in compression), 0)
     # A context is fresh each time, so only messages without one are worth keeping.
-    key = (raw_key, staple, scts, algorithm)
+    above = h.policy.compress_above
+    key = (raw_key, staple, scts, algorithm, above)
     encoded = None if context else identity.cache.get(key)
     if encoded is None:
         message: HandshakeMessage = certificate_message(identity, context, raw_key, staple, scts)
-        if algorithm:
-            body = message.encode()
+        if algorithm and len(body := message.encode()) > above:
             message = CompressedCertificate(algorithm, len(body), compress(algorithm, body))
         encoded = message.to_handshake()
         if not context:

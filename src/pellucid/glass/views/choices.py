@@ -364,9 +364,12 @@ def _compression(g: Ground) -> Choice | None:
         return None
     packed = isinstance(shown.body, m.CompressedCertificate)
     chosen = shown.body.algorithm if packed else None
+    ours = g.policy("server", "certificate_compression")
     rule = "the server's first that the client unpacks" if packed else "the server sent it as it is"
-    algorithms = tuple(offered.algorithms)
-    return Choice(shown.at, chosen, algorithms, g.policy("server", "certificate_compression"), rule)
+    above = g.policy("server", "compress_above")
+    if not packed and above is not None and len(shown.raw) - 4 <= above:
+        rule = f"the server leaves {above:,} bytes and fewer as they are"
+    return Choice(shown.at, chosen, tuple(offered.algorithms), ours, rule)
 
 
 def _stapling(g: Ground) -> Choice | None:
