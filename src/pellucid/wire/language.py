@@ -398,8 +398,25 @@ class _StructMeta(type):
         if specs:
             cls.fields = {key: spec.wire for key, spec in specs.items()}  # type: ignore[attr-defined]
         if specs or not any(getattr(base, "fields", None) for base in bases):
+            _compile_later(cls, specs)
+        return cls
+
+
+def _compile_later(cls: Any, specs: dict[str, FieldSpec]) -> None:
+    """Compile `cls` when one of its functions is first called: few of all structures meet in one process."""
+
+    def ready() -> Any:
+        if cls.__dict__["__init__"] is init:
             _compile(cls, specs)
         return cls
+
+    def init(self: Any, *values: Any, **named: Any) -> None:
+        ready().__init__(self, *values, **named)
+
+    cls.__init__ = init
+    cls.decode = staticmethod(lambda data, pos=0: ready().decode(data, pos))
+    cls.recall = staticmethod(lambda data: ready().recall(data))
+    cls.encode = lambda self: ready().encode(self)
 
 
 def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
@@ -434,10 +451,10 @@ def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
     source += ["def encode(self):", *(f"    {line}" for line in encoder.lines)]
     source += [f"    return b''.join({parts})"]
     exec("\n".join(source), env)
-    cls.__init__ = env["__init__"]
     cls.decode = staticmethod(env["decode"])
     cls.recall = staticmethod(_recalling(env["decode"]))
     cls.encode = env["encode"]
+    cls.__init__ = env["__init__"]  # the last: `ready` looks at it, in any thread
 
 
 def _recalling(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -43,8 +43,13 @@ def freeze(material: Material, folder: str) -> str:
 
 
 def run_child(*arguments: str) -> str:
-    """Run to the end; its output, or BenchError with its last line."""
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    """Run to the end; its output, or BenchError with its last line.
+
+    Bytecode may be kept: what pip installs has its own, and only a checkout would be compiled each time.
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
         raise BenchError(lines[-1])
