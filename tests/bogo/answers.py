@@ -255,7 +255,7 @@ class Answers:
             elif choose_scheme(identity, request.schemes, (), tls13=tls13) is None:
                 fault = Reason.NO_COMMON_SIGNATURE_SCHEME
             if fault is not None:
-                why = (fault, "")
+                why = (fault, f"a key of the kind {identity.kind}")
                 continue
             return one, why
         return None, why

@@ -128,6 +128,9 @@ BY_DETAIL = (
     ("BAD_EARLY_DATA_ANSWER", "cipher suite", "CIPHER_MISMATCH_ON_EARLY_DATA"),
     ("BAD_EARLY_DATA_ANSWER", "none was sent", "UNEXPECTED_EXTENSION"),
     ("NO_IDENTITY", "issuer", "NO_MATCHING_ISSUER"),
+    ("NO_COMMON_SIGNATURE_SCHEME", "ml-dsa", "UNKNOWN_CERTIFICATE_TYPE"),
+    ("WRONG_SIGNATURE_TYPE", "kind rsa-pss", "UNSUPPORTED_ALGORITHM"),
+    ("WRONG_CERTIFICATE_KEY", "rsa-pss key", "UNSUPPORTED_ALGORITHM"),
 )
 
 #: An alert that we received -> BoringSSL's name for it.

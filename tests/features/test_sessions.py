@@ -14,12 +14,13 @@ from pellucid.errors import Reason
 from pellucid.events import VerifyPeer
 from pellucid.lab import Tap, extensions
 from pellucid.wire import extensions as ext
-from pellucid.wire.codepoints import Alert
+from pellucid.wire.codepoints import Alert, CipherSuite
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.messages import ClientHello, EncryptedExtensions
 from rfc.world import (
     AUTHORITY,
     BOTH,
+    RSA,
     TLS12,
     TLS13,
     client,
@@ -67,6 +68,22 @@ def test_a_server_refuses_a_ticket_of_another_protocol(policy: Policy) -> None:
     session = session_from(config, alpn=("h2",))
     assert not resumes(config, session, alpn=("http/1.1",), resume_across_alpn=True)
     assert resumes(config, session, alpn=("h2",), resume_across_alpn=True)
+
+
+def test_a_session_holds_nobody_to_an_older_suite() -> None:
+    """TLS 1.2 resumes by the session's own suite: not where a full handshake would come to a better one."""
+    gcm, cbc = (
+        CipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+    )
+    policy = TLS12.replace(cipher_suites=(gcm, cbc), legacy=frozenset({"cbc"}))
+    config = server_config(policy, identities=(RSA,))
+    only = policy.replace(cipher_suites=(cbc,))
+    (session, *_) = sessions(connected(client(policy=only), server(config=config)).client_events)
+    for offer, resumed in ((only, True), (policy, False)):
+        found = connected(client(policy=offer, sessions=(session,)), server(config=config))
+        assert found.client.info.resumed is resumed
+        assert found.client.info.cipher_suite == (cbc if resumed else gcm)
 
 
 @VERSIONS

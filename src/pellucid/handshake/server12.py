@@ -153,7 +153,7 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
         and session.binding == server_binding(config)
         and (config.client_auth != "require" or session.peer_chain or session.peer_public_key)
     )
-    if not usable:
+    if not usable or not still_first(h, config, hello, session):
         return None
     if session.extended_master_secret and not extended:
         refuse(Reason.RESUMED_WITHOUT_EMS)
@@ -162,6 +162,13 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
     if h.note is not None:
         h.note(("decision", "resumption", (), (), True, "the ticket or session id is known and fits"))
     return session
+
+
+def still_first(h: Handshake, config: ServerConfig, hello: ClientHello, session: Session) -> bool:
+    """Whether a full handshake would come to this suite too: a session holds nobody to an older one."""
+    auth = h.policy.suites[session.cipher_suite].auth
+    alike = (one.code for one in ranked_suites(h, config, hello, tls13=False) if one.auth == auth)
+    return next(alike) == session.cipher_suite
 
 
 def answer_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, suite: Suite) -> ExtensionMap:
