@@ -320,7 +320,8 @@ class Connection:
     @property
     def wants_to_send(self) -> bool:
         """Whether `data_to_send()` has something."""
-        return self._write.waiting or self._key_update_owed or bool(self._said)
+        write = self._write
+        return bool(write._pending or write._out or self._said or self._key_update_owed)
 
     def close(self) -> None:
         """Send close_notify (RFC 8446 section 6.1). Reading goes on until the peer closes too."""
@@ -351,7 +352,7 @@ class Connection:
     @property
     def handshake_complete(self) -> bool:
         """Whether both Finished messages were right."""
-        return self._done
+        return self._info is not None
 
     @property
     def info(self) -> ConnectionInfo:

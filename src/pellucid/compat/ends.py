@@ -97,19 +97,24 @@ class SocketEnd(LowLevel):
             raise TimeoutError("The TLS operation timed out")
 
     def _receive(self, size: int) -> bytes:
-        sock = self._socket()
-        self._in_time()
+        if self._deadline is not None:
+            self._in_time()
         try:
-            data: bytes = self._recv(sock, size)
+            return self._recv(self._sock(), size)  # type: ignore[no-any-return]
         except BlockingIOError:
             raise want_read() from None
-        return data
+        except (OSError, TypeError):
+            self._socket()  # it may be gone
+            raise
 
     def _transmit(self, data: bytes | memoryview) -> int:
         try:
-            return int(self._send(self._socket(), data))
+            return self._send(self._sock(), data)  # type: ignore[no-any-return]
         except BlockingIOError:
             raise want_write() from None
+        except (OSError, TypeError):
+            self._socket()
+            raise
 
     def _has_room(self) -> bool:
         sock = self._sock()

@@ -180,44 +180,51 @@ class LowLevel(Answers, More):
         return len(data)
 
     def _take(self, size: int) -> bytes:
-        chunks = self._chunks
-        while not chunks:
-            if self._broken:
-                raise ragged_eof()
-            if self._peer_closed:
-                if self._conn is not None and self._conn.closed[1]:
-                    raise closed()
-                return b""
-            if self._done:
-                self._read_record()
-            else:
-                self._shake()
-        data = chunks.popleft()
+        data = self._chunks.popleft() if self._chunks else self._next()
         if len(data) > size:
-            chunks.appendleft(data[size:])
+            self._chunks.appendleft(data[size:])
             data = data[:size]
         return data
+
+    def _next(self) -> bytes:
+        """The data of the next record that has some; b"" at the peer's end."""
+        while not (self._broken or self._peer_closed):
+            if self._conn is None or not self._conn.handshake_complete:
+                self._shake()
+            elif data := self._read_record():
+                return data
+            if self._chunks:
+                return self._chunks.popleft()
+        if self._broken:
+            raise ragged_eof()
+        if self._conn is not None and self._conn.closed[1]:
+            raise closed()
+        return b""
 
     def pending(self) -> int:
         """Bytes of the present record that `read` has without asking the network."""
         return len(self._chunks[0]) if self._chunks else 0
 
-    def _read_record(self) -> None:
-        """Take one record from the network, and what it means from the connection."""
-        while self._missing:
-            data = self._receive(self._missing)
+    def _read_record(self) -> bytes:
+        """Take one record from the network: its data; if it is anything else, b"", and it is sorted."""
+        record, missing = self._record, self._missing
+        while missing:
+            data = self._receive(missing)
             if not data:
                 self._hear_eof()
-                return
-            record = self._record = self._record + data if self._record else data
-            self._missing -= len(data)
-            if not self._missing and len(record) == _HEADER:
+                return b""
+            record += data
+            missing -= len(data)
+            if not missing and len(record) == _HEADER:
                 length = record[3] << 8 | record[4]
                 if record[1] == 3 and length <= _MAX_RECORD:
-                    self._missing = length
-        record, self._record = self._record, b""
-        self._missing = _HEADER
-        self._hear(record)
+                    missing = length
+            self._record, self._missing = record, missing
+        self._record, self._missing = b"", _HEADER
+        data = self._connection.deprotect(record)
+        if not data:
+            self._hear(record)
+        return data
 
     def _hear(self, record: bytes) -> None:
         connection = self._connection
@@ -288,55 +295,64 @@ class LowLevel(Answers, More):
         """Send all of `data`; after `SSLWantWriteError`, call again with the same."""
         self._begin()
         try:
-            view = memoryview(data).cast("B")
+            view = memoryview(data)
         except TypeError:
             kind = type(data).__name__
             raise TypeError(f"a bytes-like object is required, not {kind!r}") from None
-        if not self._done:
+        if self._conn is None or not self._conn.handshake_complete:
             with self._reading:
                 self._shake()
         if self._broken:
             raise ragged_eof()
-        if not view:
-            return 0
         connection = self._connection
+        if not (size := view.nbytes):
+            return 0
         with self._writing:
-            self._push()
-            while self._written < len(view):
-                piece = view[self._written : self._written + CHUNK]
-                try:
-                    with self._engine:
-                        connection.send_data(piece)
-                except UsageError as error:
-                    raise translate(error) from error
-                except TLSError:
-                    raise ragged_eof() from None
-                self._written += len(piece)
+            if self._unsent:
                 self._push()
+            while (at := self._written) < size:
+                piece = bytes(view if size <= CHUNK else view.cast("B")[at : at + CHUNK])
+                wire = self._seal(piece)
+                self._written = at + len(piece)
+                self._push(wire)
             self._written = 0
-        self._raise_delayed()
-        return len(view)
+        if connection.wants_to_send:
+            self._speak()  # the reader found us sending
+        if self.delayed is not None:
+            self._raise_delayed()
+        return size
+
+    def _seal(self, data: bytes) -> bytes:
+        connection = self._connection
+        if wire := connection.protect(data):
+            return wire
+        try:
+            with self._engine:
+                connection.send_data(data)
+                return connection.data_to_send()
+        except UsageError as error:
+            raise translate(error) from error
+        except TLSError:
+            raise ragged_eof() from None
 
     def _flush(self) -> None:
         with self._writing:
             self._push()
 
-    def _push(self) -> None:
-        """Send all that is sealed; the caller holds the writing lock."""
-        rest = self._unsent
-        while True:
-            if not rest:
-                with self._engine:
-                    rest = self._connection.data_to_send()
-                if not rest:
-                    return
+    def _push(self, rest: bytes | memoryview = b"") -> None:
+        """Send `rest` if nothing waits, else all that is sealed; the caller holds the writing lock."""
+        rest = rest or self._unsent
+        if not rest:
+            with self._engine:
+                rest = self._connection.data_to_send()
+        while rest:
             try:
                 sent = self._transmit(rest)
             except BaseException:
                 self._unsent = rest  # no sealed byte may get lost
                 raise
             rest = memoryview(rest)[sent:] if sent < len(rest) else b""
-            self._unsent = rest
+        self._unsent = b""
 
     def _speak(self) -> None:
         """Send what the reading side has to say, unless somebody else is sending: then he will."""
@@ -367,7 +383,8 @@ class LowLevel(Answers, More):
                 if self._chunks:
                     text = "application data after close notify"
                     raise build(ssl.SSLError, 1, "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", text)
-                self._read_record()
+                if data := self._read_record():
+                    self._chunks.append(data)
         return self._result_of_shutdown()
 
     # -- what was agreed on ------------------------------------------------------------------------
