@@ -22,7 +22,7 @@ from pellucid.wire.messages import HandshakeMessage, handshake
 
 if TYPE_CHECKING:
     from pellucid.config import Config
-    from pellucid.connection import Connection
+    from pellucid.machine import Machine
     from pellucid.trust.identity import Identity
 
 Expect = Mapping[int, type[HandshakeMessage]]
@@ -137,7 +137,7 @@ class Handshake:
         "write",
     )
 
-    def __init__(self, conn: Connection, config: Config, name: str | None) -> None:
+    def __init__(self, conn: Machine, config: Config, name: str | None) -> None:
         self.conn = conn
         self.config = config
         self.policy = config.policy

@@ -21,8 +21,8 @@ from pellucid.secret import Secret
 from pellucid.wire.messages import ClientHello
 
 if TYPE_CHECKING:
-    from pellucid.connection import Connection
     from pellucid.handshake.context import Handshake
+    from pellucid.machine import Machine
 
 
 class Offer:
@@ -87,7 +87,7 @@ def _binding_of(settings: bytes, name: str) -> bytes:
     return hashlib.sha256(settings + name.lower().encode()).digest()[:16]
 
 
-def keep_session(conn: Connection, make: Callable[[], Session]) -> None:
+def keep_session(conn: Machine, make: Callable[[], Session]) -> None:
     """A session has come: the store keeps it, and the application may. `make` makes it for whoever does."""
     event = SessionReceived(make)
     config = conn._config

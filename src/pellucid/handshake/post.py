@@ -28,11 +28,11 @@ from pellucid.wire.codepoints import Alert, AlertLevel, HandshakeType
 from pellucid.wire.messages import CertificateRequest, Finished, HelloRequest, KeyUpdate, NewSessionTicket
 
 if TYPE_CHECKING:
-    from pellucid.connection import Connection
     from pellucid.info import ConnectionInfo
+    from pellucid.machine import Machine
 
 
-def after_handshake(conn: Connection, raw: bytes) -> None:
+def after_handshake(conn: Machine, raw: bytes) -> None:
     """One handshake message after the handshake."""
     react = AFTER_HANDSHAKE[conn.client, conn._version == 0x0304].get(raw[0])
     if react is None:
@@ -40,17 +40,17 @@ def after_handshake(conn: Connection, raw: bytes) -> None:
     react(conn, raw)
 
 
-def on_key_update(conn: Connection, raw: bytes) -> None:
+def on_key_update(conn: Machine, raw: bytes) -> None:
     """RFC 8446 section 4.6.3."""
     receive_key_update(conn, KeyUpdate.decode(raw[4:]))
 
 
-def on_ticket(conn: Connection, raw: bytes) -> None:
+def on_ticket(conn: Machine, raw: bytes) -> None:
     """RFC 8446 section 4.6.1."""
     receive_ticket(conn, NewSessionTicket.decode(raw, 4))
 
 
-def on_certificate_request(conn: Connection, raw: bytes) -> None:
+def on_certificate_request(conn: Machine, raw: bytes) -> None:
     """RFC 8446 section 4.6.2."""
     if conn._pha is None:
         refuse(Reason.UNEXPECTED_MESSAGE, "certificate_request, and post_handshake_auth was not offered")
@@ -59,19 +59,19 @@ def on_certificate_request(conn: Connection, raw: bytes) -> None:
     conn._begin(authenticate_later(conn._pha, request))
 
 
-def on_hello_request(conn: Connection, raw: bytes) -> None:
+def on_hello_request(conn: Machine, raw: bytes) -> None:
     """RFC 5246 section 7.4.1.1."""
     HelloRequest.decode(raw[4:])
     refuse_renegotiation(conn)
 
 
-def on_client_hello(conn: Connection, raw: bytes) -> None:
+def on_client_hello(conn: Machine, raw: bytes) -> None:
     """RFC 5746 section 4.5."""
     refuse(Reason.RENEGOTIATION_REFUSED)
 
 
 #: What may come after the handshake, by (we are the client, TLS 1.3), and who looks after it.
-AFTER_HANDSHAKE: dict[tuple[bool, bool], dict[int, Callable[[Connection, bytes], None]]] = {
+AFTER_HANDSHAKE: dict[tuple[bool, bool], dict[int, Callable[[Machine, bytes], None]]] = {
     (True, True): {
         HandshakeType.new_session_ticket: on_ticket,
         HandshakeType.certificate_request: on_certificate_request,
@@ -83,7 +83,7 @@ AFTER_HANDSHAKE: dict[tuple[bool, bool], dict[int, Callable[[Connection, bytes],
 }
 
 
-def refuse_renegotiation(conn: Connection) -> None:
+def refuse_renegotiation(conn: Machine) -> None:
     """No, once politely (RFC 5246 section 7.4.1.1); then the connection ends."""
     wanted = conn._config.policy.hello_requests
     if wanted == "refuse":
@@ -99,7 +99,7 @@ def refuse_renegotiation(conn: Connection) -> None:
 # -- KeyUpdate ---------------------------------------------------------------------------------------
 
 
-def receive_key_update(conn: Connection, message: KeyUpdate) -> None:
+def receive_key_update(conn: Machine, message: KeyUpdate) -> None:
     """The peer changes its keys, and may ask us to change ours (RFC 8446 section 4.6.3)."""
     if message.request_update > 1:
         refuse(Reason.BAD_KEY_UPDATE, f"request_update is {message.request_update}")
@@ -125,7 +125,7 @@ def receive_key_update(conn: Connection, message: KeyUpdate) -> None:
     conn._events.append(KeysUpdated())
 
 
-def tell_next_secret(conn: Connection, epoch: int, secret: Secret, *, sent: bool) -> None:
+def tell_next_secret(conn: Machine, epoch: int, secret: Secret, *, sent: bool) -> None:
     """The traffic secret after a KeyUpdate (RFC 8446 section 7.2), told to whoever looks."""
     old = conn._write_secret if sent else conn._read_secret
     side, number = "client" if conn.client is sent else "server", epoch - APPLICATION
@@ -133,7 +133,7 @@ def tell_next_secret(conn: Connection, epoch: int, secret: Secret, *, sent: bool
         conn._note(("updated secret", side, number, secret, old))
 
 
-def update_keys(conn: Connection, *, request: bool) -> None:
+def update_keys(conn: Machine, *, request: bool) -> None:
     """Send KeyUpdate and go on under the next keys."""
     conn._key_update_owed = False
     if conn._write_secret is None or conn._write_closed:
@@ -155,7 +155,7 @@ def update_keys(conn: Connection, *, request: bool) -> None:
 # -- NewSessionTicket --------------------------------------------------------------------------------
 
 
-def receive_ticket(conn: Connection, message: NewSessionTicket) -> None:
+def receive_ticket(conn: Machine, message: NewSessionTicket) -> None:
     """A ticket becomes a session (RFC 8446 section 4.6.1)."""
     conn._tickets_seen += 1
     if conn._tickets_seen > MAX_TICKETS_RECEIVED:
@@ -239,7 +239,7 @@ class LaterWriting:
 
     __slots__ = ("_said", "_write")
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Machine) -> None:
         self._said = conn._said
         self._write = conn._write
 
@@ -265,7 +265,7 @@ def context_of(h: Handshake, request: bytes) -> Handshake:
     return later
 
 
-def request_certificate(conn: Connection, *, required: bool | None = None) -> None:
+def request_certificate(conn: Machine, *, required: bool | None = None) -> None:
     """Server: ask for the client's certificate now; None leaves it to the configuration who needs one."""
     h: Handshake | None = conn._pha
     if h is None or conn._steps is not None:
