@@ -282,7 +282,7 @@ def _settings(config: Config) -> dict[str, Any]:
         if config.sessions or config.session_store is not None:
             session_binding(config, None)
     else:
-        from pellucid.handshake.psk13 import server_binding
+        from pellucid.handshake.tickets import server_binding
 
         server_binding(config)  # type: ignore[arg-type]
         for name in ("session_cache", "replay_guard"):

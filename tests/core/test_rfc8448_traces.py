@@ -26,8 +26,8 @@ from pellucid.crypto.suites import HASHES, SUITES
 from pellucid.events import EarlyDataReceived, SessionReceived
 from pellucid.handshake.client import client
 from pellucid.handshake.context import Handshake
-from pellucid.handshake.psk13 import server_binding
 from pellucid.handshake.server import server
+from pellucid.handshake.tickets import server_binding
 from pellucid.resumption.sessions import FORMAT, TICKET_FORMAT, TicketContent
 from pellucid.secret import Secret
 from pellucid.wire import extensions as ext

@@ -22,7 +22,7 @@ from pellucid import (
     import_psk,
 )
 from pellucid.limits import EARLY_DATA_WINDOW
-from pellucid.resumption.sessions import FORMAT
+from pellucid.resumption.sessions import FORMAT, TICKET_FORMAT, TicketContent
 
 SESSION = Session(
     FORMAT, 0x0304, 0x1301, b"s" * 32, b"ticket", 10**12, 3600, 7, 0, 1, 0, 29, 0x0403,
@@ -39,6 +39,23 @@ class Clock:
 
 
 # -- tickets -------------------------------------------------------------------------------------------
+
+
+def test_a_ticket_gives_back_its_own_secret_and_what_it_shares() -> None:
+    content = TicketContent(TICKET_FORMAT, b"k" * 48, 9, 10**12 + 1, SESSION.encode())
+    session = TicketContent.opened(content.encode())
+    assert (session.secret, session.age_add, session.issued_at) == (b"k" * 48, 9, 10**12 + 1)
+    assert isinstance(session.secret, Secret)
+    assert (session.ticket, session.alpn, session.verified_chain) == (b"ticket", b"h2", (b"leaf",))
+
+
+def test_a_session_is_no_ticket_and_a_ticket_no_session() -> None:
+    ticket = TicketContent(TICKET_FORMAT, b"k" * 48, 9, 10**12, SESSION.encode()).encode()
+    for wrong in (SESSION.encode(), b"", b"\1" + ticket[1:], *(ticket[:size] for size in range(len(ticket)))):
+        with pytest.raises(UsageError):
+            TicketContent.opened(wrong)
+    with pytest.raises(UsageError):
+        Session.from_bytes(ticket)
 
 
 def test_a_ticket_outlives_its_key_by_one_rotation() -> None:

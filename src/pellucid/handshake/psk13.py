@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Generator
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ServerConfig
@@ -16,9 +15,10 @@ from pellucid.crypto.schedule13 import KeySchedule, resumption_psk
 from pellucid.crypto.suites import SUITES, Suite
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import FindPsk, Request
+from pellucid.handshake.tickets import server_binding, ticket_content
 from pellucid.limits import MAX_IDENTITIES_TRIED
 from pellucid.resumption.psk import PreSharedKey
-from pellucid.resumption.sessions import FORMAT, TICKET_FORMAT, Session, TicketContent
+from pellucid.resumption.sessions import Session, TicketContent
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
@@ -193,16 +193,6 @@ def same_hash(code: int, suite: Suite) -> bool:
     return known is not None and known.hash is suite.hash
 
 
-def server_binding(config: ServerConfig) -> bytes:
-    """A ticket is good only under the same rules about clients."""
-    known: bytes | None = config.cache.get("binding")
-    if known is None:
-        judge = config.client_trust.fingerprint if config.client_trust is not None else b""
-        known = hashlib.sha256(config.client_auth.encode() + b"|" + judge).digest()[:16]
-        config.cache["binding"] = known
-    return known
-
-
 def early_data_refusal(
     h: Handshake,
     config: ServerConfig,
@@ -254,8 +244,7 @@ def issue_tickets(
         extensions[GREASE_VALUES[random(1)[0] & 15]] = b""  # RFC 8701 section 4
     if config.max_early_data:
         extensions[X.early_data] = ext.MaxEarlyDataSize(config.max_early_data).encode()
-    session = shared_session(h, config, suite)
-    content = TicketContent(TICKET_FORMAT, b"", 0, int(config.now() * 1000), session)
+    content = ticket_content(h, config, 0x0304, suite, max_early_data=config.max_early_data)
     ticket = NewSessionTicket(config.ticket_lifetime, 0, b"", b"", extensions)
     noise = random(4 * count)
     for number in range(count):
@@ -269,44 +258,3 @@ def issue_tickets(
         h.write.queue(22, raw)
         if note is not None:
             note(("message", True, h.write.protection.epoch, raw))
-
-
-def shared_session(h: Handshake, config: ServerConfig, suite: Suite) -> bytes:
-    """What all tickets of this connection say, and those of others like it."""
-    facts = h.facts
-    chain, key = facts.get("peer_chain", ()), facts.get("peer_public_key") or b""
-    encode = encoded_session if chain or key else _kept_session  # who a client is, is not kept
-    return encode(
-        suite.code,
-        config.ticket_lifetime,
-        config.max_early_data,
-        facts.get("signature_scheme") or 0,
-        h.name or "",
-        facts.get("alpn") or "",
-        server_binding(config),
-        chain,
-        facts.get("verified_chain", ()),
-        key,
-    )
-
-
-def encoded_session(
-    suite: int,
-    lifetime: int,
-    max_early_data: int,
-    scheme: int,
-    name: str,
-    alpn: str,
-    binding: bytes,
-    peer_chain: tuple[bytes, ...],
-    verified_chain: tuple[bytes, ...],
-    peer_public_key: bytes,
-) -> bytes:
-    """A session for `TicketContent.session`, which has the secret, the age and its mask elsewhere."""
-    return Session(
-        FORMAT, 0x0304, suite, b"\0", b"", 0, lifetime, 0, max_early_data, 1, 0, 0, scheme, name.encode(),
-        alpn.encode("latin-1"), binding, b"", peer_chain, verified_chain, b"", (), b"", peer_public_key,
-    ).encode()  # fmt: skip
-
-
-_kept_session = lru_cache(maxsize=256)(encoded_session)

@@ -20,10 +20,10 @@ from pellucid.handshake.certificate_types import RAW_PUBLIC_KEY, choose_types, c
 from pellucid.handshake.choices import acknowledges_name, choose_alpn, ranked_suites
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps, agree_on_size
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
-from pellucid.handshake.psk13 import server_binding
 from pellucid.handshake.server13 import accept_fragment_length
+from pellucid.handshake.tickets import server_binding, ticket_content
 from pellucid.limits import MAX_PLAINTEXT
-from pellucid.resumption.sessions import FORMAT, Session
+from pellucid.resumption.sessions import Session, TicketContent
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
@@ -139,8 +139,8 @@ def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extende
     if opened is None:
         return None
     try:
-        session = Session.from_bytes(opened)
-    except (UsageError, PeerMisbehaved):
+        session = TicketContent.opened(opened)
+    except UsageError:
         return None
 
     usable = (
@@ -293,7 +293,7 @@ def full_handshake(h: Handshake, config: ServerConfig, hello: ClientHello, rando
     if X.session_ticket in extensions:
         send_ticket(h, config, keys)
     elif session_id and config.session_cache is not None:
-        config.session_cache.put(session_id, session_of(h, config, keys).encode())
+        config.session_cache.put(session_id, remembered(h, config, keys))
         h.conn._revoke = partial(config.session_cache.discard, session_id)
     keys.write_keys(client=False)
     keys.send_finished(SERVER_FINISHED)
@@ -533,39 +533,17 @@ def decrypt_pre_master(
 # -- the end -----------------------------------------------------------------------------------------
 
 
-def session_of(h: Handshake, config: ServerConfig, keys: Keys12) -> Session:
-    """What resumes this connection."""
-    facts = h.facts
-    return Session(
-        FORMAT,
-        0x0303,
-        keys.suite.code,
-        keys.master,
-        b"",
-        int(config.now() * 1000),
-        config.ticket_lifetime,
-        0,
-        0,
-        int(bool(facts["extended_master_secret"])),
-        int(keys.encrypt_then_mac),
-        facts.get("group") or 0,
-        facts.get("signature_scheme") or 0,
-        (h.name or "").encode(),
-        (facts.get("alpn") or "").encode("latin-1"),
-        server_binding(config),
-        b"",
-        facts.get("peer_chain", ()),
-        facts.get("verified_chain", ()),
-        b"",
-        (),
-        b"",
-        facts.get("peer_public_key") or b"",
-    )
+def remembered(h: Handshake, config: ServerConfig, keys: Keys12) -> bytes:
+    """What resumes this connection: for the client to keep, sealed, or for us, under a session id."""
+    etm, group = keys.encrypt_then_mac, h.facts.get("group") or 0
+    content = ticket_content(h, config, 0x0303, keys.suite, group=group, encrypt_then_mac=etm)
+    content.secret = keys.master
+    return content.encode()
 
 
 def send_ticket(h: Handshake, config: ServerConfig, keys: Keys12) -> None:
     """RFC 5077 section 3.3."""
-    ticket = config.issuer.seal(session_of(h, config, keys).encode())
+    ticket = config.issuer.seal(remembered(h, config, keys))
     h.send(NewSessionTicket12(config.ticket_lifetime, ticket))
 
 

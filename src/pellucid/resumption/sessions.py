@@ -105,7 +105,7 @@ class Session(Struct):
 
 
 class TicketContent(Struct):
-    """What a server seals in a ticket of TLS 1.3: what is this ticket's own, then what many have in common.
+    """What a server seals in a ticket: what is this ticket's own, then what many have in common.
 
     Attributes:
         secret, age_add, issued_at: of the session.
