@@ -157,7 +157,7 @@ class Reason(Enum):
     UNKNOWN_PSK_IDENTITY = ("unknown-psk-identity", Alert.unknown_psk_identity, "RFC 4279 2", "The pre-shared key's identity is not known here.")
     PSK_NOT_LAST = ("psk-not-last", Alert.illegal_parameter, "RFC 8446 4.2.11", "pre_shared_key is not the last extension of the ClientHello.")
     PSK_BINDER_COUNT = ("psk-binder-count", Alert.illegal_parameter, "RFC 8446 4.2.11", "There are not as many binders as identities.")
-    BAD_BINDER = ("bad-binder", Alert.decrypt_error, "RFC 8446 4.2.11.2", "The pre-shared key's binder is wrong: the two sides hold different keys.")
+    BAD_BINDER = ("bad-binder", Alert.decrypt_error, "RFC 8446 4.2.11.2", "The pre-shared key's binder is wrong: the two sides hold different keys.", "Give both sides the same key, under the same name.")
     MISSING_PSK_MODES = ("missing-psk-modes", Alert.missing_extension, "RFC 8446 4.2.9", "pre_shared_key without psk_key_exchange_modes.")
     BAD_PSK_SELECTION = ("bad-psk-selection", Alert.illegal_parameter, "RFC 8446 4.2.11", "The server chose a pre-shared key that was not offered, or does not fit.")
     PSK_REQUIRED = ("psk-required", Alert.handshake_failure, "RFC 8446 4.1.1", "The server only takes clients that hold one of its pre-shared keys.")

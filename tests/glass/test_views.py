@@ -158,7 +158,7 @@ def test_both_ends_made_the_same_keys(house: House) -> None:
         ("resumed 1.3", "resumed13"),
         ("resumed 1.2", "resumed12"),
         ("0-RTT", "resumed13"),
-        ("PSK 1.3", "resumed13"),
+        ("PSK 1.3", "psk13"),
         ("PSK 1.2", "PSK"),
         ("ECDHE_PSK 1.2", "ECDHE_PSK"),
     ],
@@ -241,3 +241,54 @@ def test_where_the_keys_come_from(house: House, kind: str, label: str, value: st
     for trace in (seen(house, kind).client, seen(house, kind).server):
         summary = {one.label: one.value for one in VIEWS["ladder"].build(trace).summary}
         assert summary[label] == value
+
+
+def words(house: House, kind: str, number: int) -> str:
+    """All that a step says."""
+    view = VIEWS["steps"].build(seen(house, kind).client, seen(house, kind).server)
+    step = next(one for one in view.steps if one.number == number)
+    boxes = [getattr(item, "text", "") for item in step.items]
+    return " ".join([step.happens, step.why, step.sees, step.honest, *boxes])
+
+
+def test_the_story_says_nothing_that_did_not_happen(house: House) -> None:
+    for kind in ("resumed 1.2", "resumed 1.3", "PSK 1.3", "0-RTT"):
+        assert "never met" not in words(house, kind, 1)
+    for kind in ("PSK 1.2", "ECDHE_PSK 1.2"):
+        assert "shows its certificate" not in words(house, kind, 2)
+    assert "fresh public key" not in words(house, "PSK 1.2", 4)
+    for kind in ("resumed 1.3", "PSK 1.3"):
+        assert "certificate" not in words(house, kind, 8)
+    assert "ticket" not in words(house, "PSK 1.3", 1)
+    assert "earlier session's master secret" in words(house, "resumed 1.2", 6)
+    assert "encapsulated" in words(house, "1.3", 5)
+    assert "encapsulated" not in words(house, "1.3 X25519 only", 5)
+    assert "its certificate goes in clear" in words(house, "client certificate 1.2", 4)
+    assert "its certificate goes in clear" not in words(house, "ECDHE 1.2", 4)
+    assert "46 random ones" in words(house, "static RSA", 4)
+    changes = [
+        one.change for one in VIEWS["steps"].build(seen(house, "ECDHE 1.2").client).steps if one.change
+    ]
+    assert not any("no pre-master secret" in change.now for change in changes)
+
+
+def test_the_server_proves_that_it_holds_its_key(house: House) -> None:
+    for kind, signed in {"1.3": "every message so far", "ECDHE 1.2": "the randoms and its fresh key"}.items():
+        step = next(one for one in VIEWS["steps"].build(seen(house, kind).client).steps if one.number == 3)
+        marks = [
+            entry.value for item in step.items for entry in item.entries if entry.label == "proof of the key"
+        ]
+        assert [mark.passed for mark in marks] == [True]
+        assert signed in marks[0].detail
+    rsa = next(one for one in VIEWS["steps"].build(seen(house, "static RSA").client).steps if one.number == 3)
+    assert not any(entry.label == "proof of the key" for item in rsa.items for entry in item.entries)
+
+
+def test_early_data_stands_where_it_was_sent(house: House) -> None:
+    step = VIEWS["steps"].build(seen(house, "0-RTT refused").client).steps[0]
+    assert [item.name for item in step.items] == [
+        "ClientHello",
+        "early data",
+        "HelloRetryRequest",
+        "ClientHello",
+    ]

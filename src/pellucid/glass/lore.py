@@ -28,21 +28,45 @@ _WHY13 = {
     " the guess that the server will take it, and saves a round trip.",
     5: "Both ends now hold the same secret, and only they. Nothing in it can be computed again later: the"
     " private keys are thrown away.",
+    7: _WHY[8],
+    8: _WHY[7],  # the server's comes first
+}
+_WHY_PSK = {
+    **_WHY,
+    1: "Somebody has to say first what is possible. The random number makes this conversation unlike any"
+    " recorded one.",
+    4: "Both have the secret already; the server must know which one is meant.",
+    5: "Both hold the same secret, and only they: that is also the proof of who they are.",
+}
+_WHY_BESIDE = (
+    "The key from before would do. A fresh one beside it keeps this connection closed even if the old key is"
+    " stolen later."
+)
+_WHY_PSK13 = {
+    **_WHY13,
+    1: "Both have agreed on a key before. The client shows that it holds it (the binder), and sends a fresh"
+    " public key along, so that the old key alone opens nothing.",
+    2: "Both must do the same, and somebody must have the last word: the server says which key it takes.",
+    3: "Only the server that the key was agreed on with can hold it.",
+    4: _WHY_BESIDE,
 }
 _WHY_RESUMED = {
     **_WHY13,
+    1: "The two have met before. What they know from then need not be proven again.",
     2: "Both have met before. Taking up what they know saves the certificates, and with TLS 1.2 the whole"
     " key exchange.",
-    3: "Only the server that issued the key, or the one it was agreed on with, can hold it.",
+    3: "Only the server that issued the ticket can open it, and so have the key.",
+    4: _WHY_BESIDE,
 }
 WHY: dict[str, dict[int, str]] = {
     "RSA": _WHY,
     "ECDHE": _WHY,
-    "PSK": _WHY,
-    "ECDHE_PSK": _WHY,
+    "PSK": _WHY_PSK,
+    "ECDHE_PSK": {**_WHY_PSK, 4: _WHY[4], 5: _WHY[5]},
     "any": _WHY13,
     "resumed12": _WHY_RESUMED,
     "resumed13": _WHY_RESUMED,
+    "psk13": _WHY_PSK13,
     "": _WHY13,
     "early12": _WHY,
 }
@@ -76,8 +100,8 @@ _SEES13 = {
     " of it alone one can tell which program this is.",
     2: "What was chosen, and the server's fresh public key. All that follows is encrypted.",
     3: "Records of noise. Their length may hint at the certificate's size; its names are out of sight.",
-    4: "Two public keys. To compute the secret one would need a private key of either side, and neither was"
-    " sent or kept.",
+    4: "The public keys (with ML-KEM also a secret, encapsulated to one of them). To compute the shared"
+    " secret one would need a private key of either side, and neither was sent or kept.",
     5: "Nothing.",
     6: "Nothing: no key crosses the wire.",
     7: "A record of noise. Whether it holds a Finished, a certificate or data does not show.",
@@ -89,21 +113,34 @@ _SEES_RESUMED12 = {
     1: "Everything: the server's name, and the ticket or session id. Whoever saw it issued knows that it is"
     " the same client again.",
     2: "That the session was resumed.",
+    7: "The same from the client.",
+    8: "That the server changes to encryption, and some 40 bytes of noise.",
 }
 _SEES_RESUMED13 = {
     **_SEES13,
     1: "The server's name, the fresh public key, and the ticket: noise to all but the server. It was issued"
     " under encryption, so that nobody can link the two visits if it is used once.",
     3: "Nothing: no certificate is sent.",
+    8: "A record of noise, behind the server's hello.",
+}
+_SEES_PSK13 = {
+    **_SEES_RESUMED13,
+    1: "The server's name, the fresh public key, and the name of the pre-shared key, in clear: whoever sees"
+    " it again knows that it is the same client, or one of those that share the key.",
 }
 SEES: dict[str, dict[int, str]] = {
     "RSA": _SEES,
     "ECDHE": _SEES_ECDHE,
     "PSK": _SEES_PSK,
-    "ECDHE_PSK": {**_SEES_ECDHE, 2: "Everything: what was chosen, and the server's fresh public key."},
+    "ECDHE_PSK": {
+        **_SEES_ECDHE,
+        2: "Everything: what was chosen, and the server's fresh public key.",
+        4: "The name of the pre-shared key, in clear, and the client's fresh public key.",
+    },
     "any": _SEES13,
     "resumed12": _SEES_RESUMED12,
     "resumed13": _SEES_RESUMED13,
+    "psk13": _SEES_PSK13,
     "": _SEES13,
     "early12": _SEES,
 }

@@ -32,15 +32,19 @@ SAME = {
     "ECDHE": "Its private key and the client's public key make the same:",
     "any": "Its private key and the client's public key make the same:",
     "resumed13": "Its private key and the client's public key make the same:",
+    "psk13": "Its private key and the client's public key make the same:",
     "PSK": "It looks the pre-shared key up:",
     "ECDHE_PSK": "It looks the pre-shared key up, and computes the rest:",
 }
+#: ... with a hybrid group.
+SAME_HYBRID = "It computes the curve's half likewise; the other half it made up itself, and encapsulated:"
 #: ... and when it is not: the step happens inside the server.
 UNSEEN = {
     "RSA": "It decrypts with its private key. Nobody else can, so this cannot be shown from here.",
     "ECDHE": "It computes the same with its own private key, unseen from here.",
     "any": "It computes the same with its own private key, unseen from here.",
     "resumed13": "It computes the same with its own private key, unseen from here.",
+    "psk13": "It computes the same with its own private key, unseen from here.",
     "PSK": "It looks the pre-shared key up, unseen from here.",
     "ECDHE_PSK": "It looks the pre-shared key up and computes the rest, unseen from here.",
 }
@@ -71,8 +75,18 @@ def of_message(reader: Reader, message: Message) -> tuple[Row, ...]:
             return (Row("encrypted pre-master secret", body.encrypted_pre_master_secret),)
         case m.ClientKeyExchangeECDHE():
             return (Row("client public key", body.ecdh_Yc),)
-        case m.ClientKeyExchangePSK() | m.ClientKeyExchangeECDHEPSK():
+        case m.ServerKeyExchangeECDHEPSK():
+            return (
+                Row("group", NamedGroup.name_of(body.params.namedcurve)),
+                Row("server public key", body.params.public),
+            )
+        case m.ClientKeyExchangePSK():
             return (Row("PSK identity", body.psk_identity.decode("utf-8", "replace")),)
+        case m.ClientKeyExchangeECDHEPSK():
+            return (
+                Row("PSK identity", body.psk_identity.decode("utf-8", "replace")),
+                Row("client public key", body.ecdh_Yc),
+            )
         case m.CertificateVerify():
             return (
                 Row("signed with", SignatureScheme.name_of(body.algorithm)),

@@ -26,6 +26,7 @@ from pellucid.wire.codepoints import (
     ExtensionType,
     NamedGroup,
     ProtocolVersion,
+    SignatureScheme,
 )
 from pellucid.wire.codepoints import (
     HandshakeType as T,
@@ -34,6 +35,9 @@ from pellucid.wire.codepoints import (
 _OTHER = {"client": "server", "server": "client"}
 #: How many records of application data the story shows.
 _SHOWN = 4
+#: The kinds of TLS 1.3 in which a pre-shared key takes the certificate's place.
+_KEYED = ("resumed13", "psk13")
+_BLOCK = 'key block = PRF(master secret, "key expansion", server random, client random)'
 
 
 class Tampering(NamedTuple):
@@ -90,14 +94,25 @@ class _Teller:
             return "" if self._offers_13() else "early12"
         hello = next(m for m in self.messages if m.type == T.server_hello)
         if reader.key_exchange == "any":
-            psk = self._server_hello()
-            resumed = psk is not None and self.reader.extension(psk, ExtensionType.pre_shared_key)
-            return "resumed13" if resumed else "any"
+            return self._kind_13()
         certificate = any(m.type in CERTIFICATES and m.sender == "server" for m in self.messages)
         finished = any(m.type == T.finished for m in self.messages)
         if finished and not certificate and "PSK" not in reader.key_exchange:
             return "resumed12"
         return reader.key_exchange if hello.body is not None else ""
+
+    def _kind_13(self) -> str:
+        """With a certificate, with a ticket's key, or with a key that was agreed on elsewhere."""
+        hello = self._server_hello()
+        taken = self.reader.extension(hello, ExtensionType.pre_shared_key) if hello is not None else None
+        if not taken:
+            return "any"
+        hellos = [m for m in self.messages if m.type == T.client_hello and m.body is not None]
+        offered = self.reader.extension(hellos[-1], ExtensionType.pre_shared_key) if hellos else None
+        if offered is None or taken.selected_identity >= len(offered.identities):
+            return "resumed13"
+        # RFC 8446 4.2.11: without a ticket the age is 0; a ticket's is hidden in a sum with a random number
+        return "resumed13" if offered.identities[taken.selected_identity].obfuscated_ticket_age else "psk13"
 
     def _offers_13(self) -> bool:
         """Whether the client offers TLS 1.3; also where no ClientHello is at hand."""
@@ -166,12 +181,14 @@ class _Teller:
     # -- the steps ------------------------------------------------------------------------------------
 
     def _hello(self, step: Step) -> None:
-        for message in self.messages:
-            if message.type == T.client_hello or message.name == "HelloRetryRequest":
-                step.items.append(self._arrow(message))
+        found = [
+            (message.at, self._arrow(message))
+            for message in self.messages
+            if message.type == T.client_hello or message.name == "HelloRetryRequest"
+        ]
         early = [fact for fact in self.main.of("record") if self._is_early(fact)]
-        for fact in early[:_SHOWN]:
-            step.items.append(_data_arrow("client", fact)._replace(name=EARLY_DATA))
+        found += [(fact.at, _data_arrow("client", fact)._replace(name=EARLY_DATA)) for fact in early[:_SHOWN]]
+        step.items += [arrow for _, arrow in sorted(found, key=lambda item: item[0])]
 
     def _is_early(self, fact: Fact) -> bool:
         """Whether a record holds 0-RTT data (RFC 8446 section 2.3)."""
@@ -192,12 +209,12 @@ class _Teller:
             flight = (T.encrypted_extensions, T.certificate_request, *CERTIFICATES)
             self._arrows(step, "server", *flight, T.certificate_verify)
             step.extra += self._chain_rows()
-        if self.kind == "resumed13":
+        if self.kind in _KEYED:
             step.who = "server"
             return
         checks = self._checks(self.client)
         if checks:
-            step.items.append(Box("client", "", (*checks, *self._checks_above(self.client))))
+            step.items.append(Box("client", "", (*checks, *self._checks_above(self.client), *self._proof())))
             step.extra += self._checks(self.client, above=True)
         elif self.client is None and any(m.type in CERTIFICATES for m in self.messages):
             step.items.append(
@@ -229,17 +246,33 @@ class _Teller:
         names = dict.fromkeys(row.label.split(",")[0] for row in marks)
         return [Row("authorities above", Mark(True, listing(list(names)), digest=True))]
 
+    def _proof(self) -> tuple[Row, ...]:
+        """The check of the signature by which the server proves that it holds its certificate's key."""
+        if self.client is None:
+            return ()
+        signed = (
+            "every message so far" if self.reader.key_exchange == "any" else "the randoms and its fresh key"
+        )
+        for fact in self.client.of("error"):
+            if fact.fields["reason"] is Reason.BAD_SIGNATURE:
+                return (Row("proof of the key", Mark(False, f"the signature over {signed} is wrong")),)
+        made = self.client.decision("signature_scheme")
+        if made is None:
+            return ()
+        scheme = SignatureScheme.name_of(made.fields["chosen"])
+        return (Row("proof of the key", Mark(True, f"it signed {signed} ({scheme})")),)
+
     def _chain_rows(self) -> list[Row]:
         return rows.chain([m for m in self.messages if m.sender == "server"])
 
     def _exchange(self, step: Step) -> None:
-        if self.kind == "any" or self.kind == "resumed13":
+        if self.kind == "any" or self.kind in _KEYED:
             self._exchange_13(step)
             return
         if self.kind == "RSA":
             pre_master = self._one_side("client", "pre_master_secret")
             if pre_master is not None:
-                text = "48 random bytes, the first two are the version that it offered."
+                text = "48 bytes: the version that it offered, then 46 random ones."
                 step.items.append(Box("client", text, (Row("pre-master secret", pre_master),)))
         self._arrows(step, "client", *CERTIFICATES, T.client_key_exchange, T.certificate_verify)
         if self.kind == "ECDHE":
@@ -292,7 +325,9 @@ class _Teller:
         if ours is not None:
             same = bool(ours == secret)
             found.append(Row("same as client's", Mark(same, "the same bytes" if same else "they differ")))
-        step.items.append(Box("server", rows.SAME[self.kind], tuple(found)))
+        hybrid = "MLKEM" in self._group() and self.reader.key_exchange == "any"
+        text = rows.SAME_HYBRID if hybrid else rows.SAME[self.kind]
+        step.items.append(Box("server", text, tuple(found)))
 
     def _keys(self, step: Step) -> None:
         if self.reader.key_exchange == "any":
@@ -303,6 +338,10 @@ class _Teller:
     def _keys_12(self, step: Step) -> None:
         master = self._secrets("master_secret")
         if master is None:
+            if self.kind == "resumed12" and (block := self._key_rows(1)):
+                step.items.append(
+                    Box("both", f"With the earlier session's master secret: {_BLOCK}", tuple(block))
+                )
             return
         fact = next(
             f for t in (self.client, self.server) if t is not None and (f := t.secret("master_secret"))
@@ -315,8 +354,7 @@ class _Teller:
         step.extra += [Row(f"{side} random", value) for side, value in self._randoms()]
         block = self._key_rows(1)
         if block:
-            text = 'key block = PRF(master secret, "key expansion", server random, client random)'
-            step.items.append(Box("both", text, tuple(block)))
+            step.items.append(Box("both", _BLOCK, tuple(block)))
 
     def _randoms(self) -> list[tuple[str, bytes]]:
         types = {T.client_hello: "client", T.server_hello: "server"}
@@ -351,7 +389,8 @@ class _Teller:
             *self._secret_row("server handshake", "server_handshake_traffic_secret"),
         ]
         if handshake:
-            text = "From the shared secret and the two hellos, for the rest of the handshake:"
+            secret = "shared secret" if self._secrets("shared_secret") is not None else "pre-shared key"
+            text = f"From the {secret} and the two hellos, for the rest of the handshake:"
             step.items.append(Box("both", text, tuple(handshake)))
         data = [
             *self._secret_row("master secret", "master_secret"),
@@ -468,6 +507,8 @@ class _Teller:
             found.append(Row("certificate", text))
         elif self.kind in ("resumed12", "resumed13"):
             found.append(Row("certificate", "none: the session was resumed"))
+        elif self.kind == "psk13":
+            found.append(Row("certificate", "none: the pre-shared key proves who it is"))
         found.append(Row("verification", self._verdict()))
         return found
 
@@ -478,7 +519,7 @@ class _Teller:
         group = self._group() or self._group_12()
         if self.kind == "resumed12":
             return Row("key exchange", "none: the earlier session's master secret")
-        if self.kind in ("resumed13", "ECDHE_PSK", "PSK") or not group:
+        if self.kind in (*_KEYED, "ECDHE_PSK", "PSK") or not group:
             return Row(
                 "key exchange", ", ".join(filter(None, ("pre-shared key", group))) if self.kind else "none"
             )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pellucid.glass.crossings import Crossing, crossings
 from pellucid.glass.decode import CERTIFICATES, Reader, chain_of
+from pellucid.glass.der import is_public_key
 from pellucid.glass.trace import Trace
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.codepoints import HandshakeType as T
@@ -41,6 +42,17 @@ HONEST: dict[str, dict[int, str]] = {
         9: "Resumption is not the old session taken up: it is a new handshake, with new keys, in which an old"
         " secret takes the place of the certificate.",
     },
+    "psk13": {
+        3: "The key proves that the peer is one of those who hold it. Where more than two share it, each can"
+        " play the other.",
+    },
+    "PSK": {
+        4: "There is no forward secrecy: whoever learns the key, also years later, reads every recording.",
+    },
+    "ECDHE_PSK": {
+        4: "The fresh keys give forward secrecy, the pre-shared one says who is there: without it somebody on"
+        " the way could do the exchange with each of them.",
+    },
     "resumed12": {
         6: "The master secret is the old one. Whoever finds it reads all sessions that were resumed with it.",
     },
@@ -54,15 +66,28 @@ def of(trace: Trace) -> Iterator[str]:
     names = {(one.sender, one.name) for one in found}
     yield from _retry(reader, found)
     yield from _early(trace, found)
-    yield from _psk(trace, reader)
+    yield from _psk(trace, reader, found)
     yield from _client_certificate(reader, found, names)
     if any(one.message is not None and one.message.type == T.compressed_certificate for one in found):
         yield "The certificate travelled compressed (RFC 8879)."
+    if any(_is_raw_key(one) for one in found if one.sender == "server"):
+        yield (
+            "The server showed a raw public key (RFC 7250): no authority vouches for it, the client had to"
+            " know it before."
+        )
     updates = sum(one.message is not None and one.message.type == T.key_update for one in found)
     if updates:
         yield f"The keys were changed on the way, {updates} time{'s' if updates > 1 else ''} (KeyUpdate)."
     if any(one.bad for one in found):
         yield "It ended with a fatal alert."
+
+
+def _is_raw_key(one: Crossing) -> bool:
+    """Whether this message shows a key without a certificate around it."""
+    if one.message is None or one.message.type not in CERTIFICATES:
+        return False
+    chain = chain_of(one.message)
+    return bool(chain) and is_public_key(chain[0])
 
 
 def _retry(reader: Reader, found: tuple[Crossing, ...]) -> Iterator[str]:
@@ -93,7 +118,7 @@ def _early(trace: Trace, found: tuple[Crossing, ...]) -> Iterator[str]:
     )
 
 
-def _psk(trace: Trace, reader: Reader) -> Iterator[str]:
+def _psk(trace: Trace, reader: Reader, found: tuple[Crossing, ...]) -> Iterator[str]:
     if reader.version != 0x0304 or trace.decision("psk") is None:
         return
     decision = trace.decision("psk")
@@ -102,6 +127,8 @@ def _psk(trace: Trace, reader: Reader) -> Iterator[str]:
         return
     if trace.secret("shared_secret") is None:
         yield "No fresh key exchange took place (psk_ke): who learns the old key reads this connection."
+    elif any(one.name == "EndOfEarlyData" for one in found):
+        yield "A fresh key exchange took place beside the old key: that one opens the early data only."
     else:
         yield "A fresh key exchange took place beside the old key: stealing the old key later opens nothing."
 

@@ -35,6 +35,7 @@ TITLES = {
     "any": "TLS 1.3",
     "resumed12": "TLS 1.2, an earlier session resumed",
     "resumed13": "TLS 1.3, resumed with a pre-shared key",
+    "psk13": "TLS 1.3 with a pre-shared key",
     "": "a handshake that ended early",
     "early12": "a handshake that ended early",
 }
@@ -43,6 +44,7 @@ TITLES = {
 ORDER = {
     "any": (1, 2, 4, 5, 6, 3, 8, 7, 9),
     "resumed13": (1, 2, 4, 5, 6, 3, 8, 7, 9),
+    "psk13": (1, 2, 4, 5, 6, 3, 8, 7, 9),
     "resumed12": (1, 2, 6, 8, 7, 9),
 }
 TAUGHT = (1, 2, 3, 4, 5, 6, 7, 8, 9)
@@ -122,6 +124,46 @@ _ECDHE = {
     ),
 }
 
+_PSK = {
+    **_RSA,
+    2: Step(
+        "server",
+        "Server Hello",
+        "The server chooses, and adds its random number. It shows no certificate: who holds the key that both"
+        " agreed on before is believed.",
+    ),
+    4: Step(
+        "client",
+        "Which key",
+        "The client says which of the keys that both agreed on before it means. The key itself stays where it"
+        " is.",
+    ),
+    5: Step("server", "The same key", "The server has the key already. There is nothing to decrypt."),
+    6: Step(
+        "both",
+        "Session keys",
+        "Both sides turn the pre-shared key and the two randoms into the same keys. No key crosses the wire.",
+    ),
+}
+
+_ECDHE_PSK = {
+    **_PSK,
+    2: Step(
+        "server",
+        "Server Hello",
+        "The server chooses, and sends a fresh public key. It shows no certificate: who holds the key that"
+        " both agreed on before is believed.",
+    ),
+    4: Step(
+        "client",
+        "Key exchange",
+        "The client says which pre-shared key it means, and sends a fresh public key of its own. Both"
+        " together make the pre-master secret; it is never sent.",
+    ),
+    5: _ECDHE[5],
+    6: _RSA[6],
+}
+
 _TLS13 = {
     1: Step(
         "client",
@@ -178,27 +220,54 @@ _RESUMED12 = {
     9: _RSA[9],
 }
 
-_RESUMED13 = {
+_PSK13 = {
     **_TLS13,
     1: Step(
         "client",
         "Client Hello",
-        "The client offers a pre-shared key from an earlier connection, and a fresh public key.",
+        "The client offers a key that both agreed on before, and a fresh public key.",
     ),
     2: Step("server", "Server Hello", "The server takes the pre-shared key: both already know each other."),
     3: Step(
         "client", "No certificate", "The pre-shared key proves who the server is. No certificate is sent."
+    ),
+    5: Step(
+        "server",
+        "Nothing to decrypt",
+        "The server computes the secret like the client. Nothing was encrypted to a key that it keeps.",
+    ),
+    6: Step(
+        "both",
+        "Session keys",
+        "HKDF turns the pre-shared key, the shared secret and the messages so far into a key for each"
+        " direction, one set for the handshake, another for data.",
+    ),
+    8: Step(
+        "server",
+        "Server Finished",
+        "The server goes first now: its Finished follows its hello, in the same flight. Only who holds the"
+        " pre-shared key can make it.",
+    ),
+}
+
+_RESUMED13 = {
+    **_PSK13,
+    1: Step(
+        "client",
+        "Client Hello",
+        "The client offers a pre-shared key from an earlier connection, and a fresh public key.",
     ),
 }
 
 STEPS: dict[str, dict[int, Step]] = {
     "RSA": _RSA,
     "ECDHE": _ECDHE,
-    "PSK": _ECDHE,
-    "ECDHE_PSK": _ECDHE,
+    "PSK": _PSK,
+    "ECDHE_PSK": _ECDHE_PSK,
     "any": _TLS13,
     "resumed12": _RESUMED12,
     "resumed13": _RESUMED13,
+    "psk13": _PSK13,
     "": _TLS13,
     "early12": _RSA,
 }
@@ -257,7 +326,9 @@ _CHANGED_ECDHE = {
         "a fresh public key comes along, signed with the certificate's key",
         "the certificate's key only signs from now on",
     ),
-    4: _CHANGED_13[4],
+    4: _CHANGED_13[4]._replace(
+        now="the pre-master secret is not sent: two fresh keys make it, and then are thrown away"
+    ),
     5: _CHANGED_13[5],
 }
 

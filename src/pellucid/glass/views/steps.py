@@ -121,10 +121,21 @@ def _step(story: model.Story, step: model.Step, ids: dict[tuple[str, str], list[
     change = Change(*step.change) if step.change is not None else None
     return Step(
         step.number, step.who, step.title, step.tells, lore.WHY[story.kind].get(step.number, ""),
-        lore.SEES[story.kind].get(step.number, ""),
+        _sees(story, step),
         tuple(_item(item, step.number, ids) for item in step.items),
         turns.HONEST.get(story.kind, {}).get(step.number, ""), change,
     )  # fmt: skip
+
+
+def _sees(story: model.Story, step: model.Step) -> str:
+    """What an eavesdropper sees, with the client's certificate if it went in clear."""
+    sees = lore.SEES[story.kind].get(step.number, "")
+    shown = any(
+        item.sender == "client" and item.name == "Certificate" and not item.sealed and len(item.rows) > 1
+        for item in step.items
+        if isinstance(item, model.Arrow)
+    )
+    return f"{sees} And who the client is: its certificate goes in clear." if shown else sees
 
 
 def _item(item: model.Arrow | model.Box, number: int, ids: dict[tuple[str, str], list[str]]) -> Sent | Done:

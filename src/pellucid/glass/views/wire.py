@@ -248,9 +248,18 @@ _SAFE = (
     "The certificate's key only signed. The secret came from two fresh keys that both ends threw away:"
     " there is nothing left to steal (forward secrecy).",
 )
+_SAFE_KEYED = (
+    "Nothing is lost.",
+    "No certificate's key played a part. The secret came from two fresh keys that both ends threw away"
+    " (forward secrecy), beside a key that both had before: that one, stolen, opens early data only.",
+)
 _OTHER = {
     "PSK": (None, "The server's key plays no part.", "But the pre-shared key opens everything, if it leaks."),
-    "ECDHE_PSK": (False, *_SAFE),
+    "ECDHE_PSK": (
+        False, _SAFE[0],
+        "No certificate's key played a part. The secret came from two fresh keys that both ends threw away"
+        " (forward secrecy), and from the pre-shared key.",
+    ),
     "resumed12": (
         None, "It depends on the session that was resumed.",
         "Its master secret is used again here. If that session's key exchange was static RSA, it opens; and"
@@ -283,8 +292,14 @@ def _leak(trace: Trace, reader: Reader, key: Any) -> Leak:
         else:
             plaintext = Said(step.plaintext) if step.content_type == APPLICATION_DATA else step.plaintext
             read.append(Read(step.number, step.sender, ContentType.name_of(step.content_type, 2), plaintext))
-    verdict, why = _LOST if way == "RSA" else _SAFE
+    verdict, why = _LOST if way == "RSA" else _SAFE_KEYED if _keyed(trace, reader) else _SAFE
     return Leak(way == "RSA", bool(tries), verdict, why, tuple(tries), tuple(read))
+
+
+def _keyed(trace: Trace, reader: Reader) -> bool:
+    """Whether the ServerHello takes a pre-shared key (RFC 8446 section 4.2.11)."""
+    hellos = [m for fact in trace.of("message") if (m := reader.message(fact)).name == "ServerHello"]
+    return any(reader.extension(one, X.pre_shared_key) is not None for one in hellos)
 
 
 def _way(reader: Reader, recording: Recording) -> str:
