@@ -14,6 +14,7 @@ from pellucid.bench.harness import BOTH
 from pellucid.bench.peers import OURS, THEIRS, peer_named
 from pellucid.bench.peers.base import Missing, Peer, earlier_session, join
 from pellucid.bench.rows import ROWS
+from pellucid.bench.rows.dropin import DROP_IN
 from pellucid.bench.rows.handshakes import ROWS as HANDSHAKES
 from pellucid.bench.scenario import TLS12_SUITES, TLS13, TLS13_SUITES, Scenario
 
@@ -33,7 +34,7 @@ def peer(name: str) -> Peer:
     return found
 
 
-@pytest.mark.parametrize("name", [OURS, *THEIRS])
+@pytest.mark.parametrize("name", [OURS, DROP_IN, *THEIRS])
 def test_data_arrives_both_ways(name: str) -> None:
     subject = peer(name)
     pair = subject.pair(TLS13, material_for(TLS13))
@@ -45,7 +46,7 @@ def test_data_arrives_both_ways(name: str) -> None:
         assert b"".join(server.open(client.seal_many([b"a", b"b"]))) == b"ab"
 
 
-@pytest.mark.parametrize("name", [OURS, *THEIRS])
+@pytest.mark.parametrize("name", [OURS, DROP_IN, *THEIRS])
 @pytest.mark.parametrize("scenario", [RESUMING, TLS12], ids=["resume", "static-rsa"])
 def test_a_scenario_is_done_or_refused_by_name(name: str, scenario: Scenario) -> None:
     subject = peer(name)
@@ -67,6 +68,18 @@ def test_the_standard_ssl_is_pinned_to_suite_and_version() -> None:
         join(client, server)
         assert client.object.cipher()[0] == scenario.suite
         assert client.object.version() == ("TLSv1.3" if scenario.tls13 else "TLSv1.2")
+
+
+def test_the_drop_in_is_measured_by_what_its_users_import() -> None:
+    pair: Any = peer(DROP_IN).pair(TLS13, material_for(TLS13))
+    client, server = pair.client(), pair.server()
+    join(client, server)
+    assert client.object.info.peer_chain, "pellucid's own object"
+    assert client.object.cipher()[0] == TLS13.suite
+    assert set(ROWS["dropin-100"].enter({OURS: peer(OURS), "ssl": peer("ssl")}, False).subjects) == {
+        OURS,
+        "ssl",
+    }
 
 
 def test_the_standard_ssl_checks_the_chain() -> None:

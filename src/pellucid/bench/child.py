@@ -18,7 +18,7 @@ def _enter(peer: str) -> None:
     sys.path[:] = [place for place in sys.path if os.path.abspath(place or ".") != bench]
     if os.path.dirname(package) not in sys.path:
         sys.path.insert(0, os.path.dirname(package))
-    if peer != "pellucid":
+    if peer not in ("pellucid", "drop-in"):
         shell = types.ModuleType("pellucid")
         shell.__path__ = [package]
         sys.modules["pellucid"] = shell

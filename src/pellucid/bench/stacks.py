@@ -40,10 +40,10 @@ class Stack:
 
 
 class StdlibStack(Stack):
-    """The standard ssl: SSLSocket, and asyncio's or uvloop's own TLS."""
+    """The standard ssl, or its drop-in: SSLSocket, and asyncio's or uvloop's own TLS."""
 
-    def __init__(self, scenario: Scenario, material: Any) -> None:
-        pair: Any = peer_named("ssl").pair(scenario, material)
+    def __init__(self, scenario: Scenario, material: Any, peer: str = "ssl") -> None:
+        pair: Any = peer_named(peer).pair(scenario, material)
         self._client, self._server = pair.contexts
 
     def wrap_client(self, raw: Any) -> Any:
@@ -94,8 +94,8 @@ def stack_for(name: str, scenario: Scenario, material: Any) -> Stack:
     """The stack of that name."""
     if name == "plain":
         return Stack()
-    if name == "ssl":
-        return StdlibStack(scenario, material)
+    if name in ("ssl", "drop-in"):
+        return StdlibStack(scenario, material, name)
     if name == "pellucid":
         return OwnStack(scenario, material)
     raise BenchError(f"no socket stack for {name}")

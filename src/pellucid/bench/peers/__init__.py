@@ -12,6 +12,7 @@ _WHERE = {
     "pellucid": ("own", "OwnPeer"),
     "ssl": ("stdlib", "StdlibPeer"),
     "ssl-one-read": ("stdlib", "OneReadPeer"),
+    "drop-in": ("dropin", "DropInPeer"),
     "pyopenssl": ("pyopenssl", "PyOpenSSLPeer"),
     "aioquic": ("aioquic", "AioquicPeer"),
     "siotls": ("siotls", "SiotlsPeer"),

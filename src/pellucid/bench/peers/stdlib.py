@@ -138,16 +138,20 @@ class StdlibPair(Pair):
     endpoint: type[StdlibEndpoint] = StdlibEndpoint
 
     def __init__(self, scenario: Scenario, material: Material) -> None:
-        self._client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._client = self.make(ssl.PROTOCOL_TLS_CLIENT, scenario)
         self._client.load_verify_locations(cadata=material.trusted_pem.decode())
-        self._server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._server = self.make(ssl.PROTOCOL_TLS_SERVER, scenario)
         _identify(self._server, material.sent_pem, material.leaf)
         if scenario.mutual:
             self._server.verify_mode = ssl.CERT_REQUIRED
             self._server.load_verify_locations(cadata=material.root.pem.decode())
             _identify(self._client, material.client.pem, material.client)
-        for context in (self._client, self._server):
-            _choose(context, scenario)
+
+    def make(self, protocol: int, scenario: Scenario) -> ssl.SSLContext:
+        """A context for this version, suite and group."""
+        context = ssl.SSLContext(protocol)
+        _choose(context, scenario)
+        return context
 
     @property
     def contexts(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import handshakes, loopback, processes, records, scaling, selves
+from . import dropin, handshakes, loopback, processes, records, scaling, selves
 from .base import FLOOR, Entry, Row
 
 ROWS: dict[str, Row] = {
     row.name: row
-    for module in (handshakes, records, loopback, processes, scaling, selves)
+    for module in (handshakes, records, loopback, dropin, processes, scaling, selves)
     for row in module.ROWS
 }
 """Every row by name, in the order of the table."""

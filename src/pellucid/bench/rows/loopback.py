@@ -104,7 +104,7 @@ class _Line:
                 process.stop()
 
 
-def _enter(loop: str, kind: str, peers: Mapping[str, Peer], quick: bool) -> Entry:
+def _enter(loop: str, kind: str, ours: str, peers: Mapping[str, Peer], quick: bool) -> Entry:
     entry = Entry()
     if loop == "uvloop":
         try:
@@ -117,7 +117,7 @@ def _enter(loop: str, kind: str, peers: Mapping[str, Peer], quick: bool) -> Entr
     lines: list[_Line] = []
     for name in (*(name for name in peers if name in (OURS, "ssl")), "plain"):
         try:
-            lines.append(_Line(name, path, loop))
+            lines.append(_Line(ours if name == OURS else name, path, loop))
         except BenchError as error:
             entry.absent[name] = str(error)
             continue
@@ -134,16 +134,17 @@ def _enter(loop: str, kind: str, peers: Mapping[str, Peer], quick: bool) -> Entr
     return entry
 
 
-def _row(loop: str, kind: str) -> Row:
+def row(loop: str, kind: str, ours: str = OURS) -> Row:
+    """A row on sockets; `ours` is the stack that runs as pellucid."""
     titles = {"echo": "echo of 64 B, a round trip", "up": "bulk up, a MiB", "down": "bulk down, a MiB"}
     return Row(
         f"{loop}-{kind}",
         f"{loop}: {titles[kind]}",
-        partial(_enter, loop, kind),
+        partial(_enter, loop, kind, ours),
         (BOTH, "client", "server"),
         size=_ECHO if kind == "echo" else _MIB,
         share=1.5,
     )
 
 
-ROWS = tuple(_row(loop, kind) for loop in ("asyncio", "uvloop", "blocking") for kind in _KINDS)
+ROWS = tuple(row(loop, kind) for loop in ("asyncio", "uvloop", "blocking") for kind in _KINDS)

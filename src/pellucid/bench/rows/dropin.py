@@ -1,0 +1,51 @@
+"""pellucid's drop-in for `ssl` beside `ssl` itself: what users of requests, redis or aiohttp feel.
+
+RFC 8446 sections 2 and 5.2. The same code drives both, through `SSLObject` over memory, `SSLSocket`
+on loopback, and asyncio's own TLS. Here the subject "pellucid" is `pellucid.compat.ssl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from ..harness import BOTH, Subject
+from ..peers import OURS, peer_named
+from ..peers.base import Peer
+from ..scenario import TLS13
+from . import handshakes, loopback, records
+from .base import Entry, Row
+
+DROP_IN = "drop-in"
+
+
+def _enter(make: Callable[[Peer], Subject], peers: Mapping[str, Peer], quick: bool) -> Entry:
+    """The drop-in and the standard ssl; the other peers are no ssl module."""
+    entry = Entry(absent={name: "no ssl module" for name in peers if name not in (OURS, "ssl")})
+    for name in peers.keys() - entry.absent.keys():
+        entry.subjects[name] = make(peer_named(DROP_IN) if name == OURS else peers[name])
+    return entry
+
+
+def _memory(name: str, title: str, make: Callable[[Peer], Subject], parts: tuple[str, ...], size: int) -> Row:
+    return Row(name, f"the drop-in: {title}", partial(_enter, make), (BOTH, *parts), size=size, quick=False)
+
+
+def _records(label: str, size: int) -> Row:
+    make = partial(records.message_subject, cipher="aes128gcm", size=size)
+    return _memory(f"dropin-{label}", f"{label} records, aes128gcm", make, ("seal", "open"), size)
+
+
+def _loopback(loop: str, kind: str) -> Row:
+    row = loopback.row(loop, kind, DROP_IN)
+    return replace(row, name=f"dropin-{row.name}", title=f"the drop-in, {row.title}", quick=False)
+
+
+_HANDSHAKE = partial(handshakes.handshake_subject, scenario=TLS13)
+ROWS = (
+    _memory("dropin-tls13-ecdsa", "a TLS 1.3 handshake, ECDSA P-256", _HANDSHAKE, ("client", "server"), 0),
+    *(_records(label, size) for label, size in (("16k", 16384), ("1k", 1024), ("100", 100))),
+    *(_loopback("blocking", kind) for kind in ("echo", "up", "down")),
+    _loopback("asyncio", "echo"),
+)
