@@ -16,7 +16,7 @@ from typing import Any
 from pellucid.connection import Connection
 from pellucid.errors import ConnectionEnded, Reason, TLSError
 from pellucid.events import DataReceived, HandshakeCompleted, PeerClosed, Request
-from pellucid.io.shell import CHUNK, Answer, Shell, refuse_request
+from pellucid.io.shell import RECEIVE, Answer, Shell, refuse_request
 
 _OF_THREAD = threading.local()
 
@@ -24,10 +24,10 @@ _OF_THREAD = threading.local()
 def _buffer() -> memoryview:
     """Where to receive. A loop reads and hands over in one breath: all its connections share one."""
     if sys.platform == "win32":  # the proactor loop reads ahead, into a buffer for each connection
-        return memoryview(bytearray(CHUNK))
+        return memoryview(bytearray(RECEIVE))
     view: memoryview | None = getattr(_OF_THREAD, "view", None)
     if view is None:
-        view = _OF_THREAD.view = memoryview(bytearray(CHUNK))
+        view = _OF_THREAD.view = memoryview(bytearray(RECEIVE))
     return view
 
 
@@ -101,9 +101,12 @@ class Engine(Shell, asyncio.BufferedProtocol):
             return  # only the end is of interest now
         self._scheduled = True  # what the protocol writes now is sent below
         try:
-            if data:
-                self.connection.receive_data(data)
-            self._deliver()
+            if not self._paused and (content := self.connection.deprotect(data)):
+                self._protocol.data_received(content)  # most often it is one record
+            else:
+                if data:
+                    self.connection.receive_data(data)
+                self._deliver()
         except TLSError as error:
             self._fail(error)
         else:

@@ -42,18 +42,21 @@ class TLSTransport(Engine, asyncio.Transport):
         if size >= CHUNK:
             self._write_much(data)
             return
-        self.connection.send_data(data)
         self._writes += 1
-        if self._scheduled:
-            self._queued += size
-            if self._queued >= CHUNK:
-                self._flush()
-        elif self._chatty or self._writes > 1:
-            self._queued += size
+        if not self._scheduled and not self._chatty and self._writes == 1:
+            wire = self.connection.protect(data)
+            if not wire:
+                self.connection.send_data(data)
+                wire = self.connection.data_to_send()
+            self._raw.write(wire)
+            return
+        self.connection.send_data(data)
+        self._queued += size
+        if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
-        else:
-            self._raw.write(self.connection.data_to_send())
+        elif self._queued >= CHUNK:
+            self._flush()
 
     def _write_much(self, data: Any) -> None:
         """In pieces: larger temporaries would cost page faults."""
