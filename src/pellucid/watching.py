@@ -56,13 +56,13 @@ def watch(connection: Any, config: Any, name: str | None) -> tuple[Any, Note | N
     if getattr(trace, "inputs", True):
         kind: Any = type(connection)
         connection.__class__ = _watched(kind)
-        config = watched_config(config, keep)
+        config = watched_config(config, connection._jot)
     return config, getattr(trace, "keep_data", keep)
 
 
 def watch_config(connection: Any, config: Any) -> Any:
     """The same for a configuration that a server chooses when it has seen the client's hello."""
-    note: Any = connection._note
+    note: Any = connection._jot
     return watched_config(config, note) if isinstance(connection, Watched) else config
 
 
@@ -200,7 +200,8 @@ class Watched(Base):
     # ruff: noqa: D102
 
     def receive_data(self, data: bytes) -> None:
-        self._read.note(("call", "receive", bytes(data)))
+        note: Any = self._note if self._info is None else self._read.note
+        note(("call", "receive", bytes(data)))
         super().receive_data(data)
 
     def receive_eof(self) -> None:
@@ -216,8 +217,10 @@ class Watched(Base):
         super().send_early_data(data)  # type: ignore[misc]
 
     def data_to_send(self) -> bytes:
-        if self.wants_to_send:
-            self._read.note(("call", "take", None))
+        write = self._write
+        if write._pending or write._out or self._said or self._key_update_owed:  # `wants_to_send`
+            note: Any = self._note if self._info is None else self._read.note
+            note(("call", "take", None))
         return super().data_to_send()
 
     def close(self) -> None:
