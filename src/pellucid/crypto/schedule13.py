@@ -170,23 +170,23 @@ class KeySchedule:
 
     def derive(self, name: str, label: bytes, transcript_hash: bytes) -> Secret:
         """A secret of the present rung (Derive-Secret); `name` is the RFC's name for it."""
-        secret = self._derive(label, transcript_hash)
+        length, context = self.hash.length, self._context.copy()
+        context.update(label_prefix(length, label, length) + transcript_hash + b"\x01")
+        secret = Secret(context.finalize())
         if self.note is not None:
             self.note(("derived", name, secret, label, self._name, self.secret, transcript_hash))
         return secret
 
     def derive_all(self, wanted: tuple[tuple[str, bytes], ...], transcript_hash: bytes) -> list[Secret]:
         """Secrets of the present rung that are always made together; `wanted`: the name and label of each."""
-        secrets = [self._derive(label, transcript_hash) for _, label in wanted]
+        length, rung, secrets = self.hash.length, self._context, []
+        for _, label in wanted:
+            context = rung.copy()
+            context.update(label_prefix(length, label, length) + transcript_hash + b"\x01")
+            secrets.append(Secret(context.finalize()))
         if self.note is not None:
             self.note(("derived together", wanted, secrets, self._name, self.secret, transcript_hash))
         return secrets
-
-    def _derive(self, label: bytes, transcript_hash: bytes) -> Secret:
-        length = self.hash.length
-        context = self._context.copy()
-        context.update(label_prefix(length, label, length) + transcript_hash + b"\x01")
-        return Secret(context.finalize())
 
     def traffic(self, name: str, label: bytes, transcript_hash: bytes) -> TrafficSecret:
         """A traffic secret of the present rung."""

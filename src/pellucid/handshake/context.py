@@ -273,8 +273,9 @@ def agree_on_size(h: Handshake, limit: int, *, tls13: bool) -> None:
 def handshake_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSecret, TrafficSecret]:
     """The traffic secrets of the rest of the handshake, the client's and the server's (RFC 8446 7.1)."""
     client, server = schedule.derive_all(_HANDSHAKE, h.transcript.digest())
-    h.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client)
-    h.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", server)
+    if h.config.keylog is not None:
+        h.log_key("CLIENT_HANDSHAKE_TRAFFIC_SECRET", client)
+        h.log_key("SERVER_HANDSHAKE_TRAFFIC_SECRET", server)
     return TrafficSecret(schedule.hash, client), TrafficSecret(schedule.hash, server)
 
 
@@ -282,9 +283,10 @@ def application_secrets(h: Handshake, schedule: KeySchedule) -> tuple[TrafficSec
     """The traffic secrets of application data, the client's and the server's, and what exports (7.1, 7.5)."""
     schedule.enter_master()
     client, server, exporter = schedule.derive_all(_APPLICATION, h.transcript.digest())
-    h.log_key("CLIENT_TRAFFIC_SECRET_0", client)
-    h.log_key("SERVER_TRAFFIC_SECRET_0", server)
-    h.log_key("EXPORTER_SECRET", exporter)
+    if h.config.keylog is not None:
+        h.log_key("CLIENT_TRAFFIC_SECRET_0", client)
+        h.log_key("SERVER_TRAFFIC_SECRET_0", server)
+        h.log_key("EXPORTER_SECRET", exporter)
     return TrafficSecret(schedule.hash, client), TrafficSecret(schedule.hash, server), exporter
 
 
