@@ -47,6 +47,28 @@ def test_a_file_that_needs_nothing_else(browser: Any, tmp_path: Path) -> None:
         assert "ClientHello" in tab.locator("svg").text_content()
 
 
+def test_a_byte_of_a_certificate_lights_up_the_innermost_field(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "demo.html"
+    command("demo", "-q", "--json", "--tls", "1.3", "--html", str(file))
+    with opened(browser, viewport={"width": 1180, "height": 700}) as tab:
+        tab.goto(file.as_uri())
+        tab.locator(".ladder button", has_text="Certificate").first.click()
+        letters = tab.eval_on_selector_all(".dump .c", "all => all.map(one => one.textContent).join('')")
+        at = letters.rindex("localhost")
+        byte = tab.locator(f'.dump .b[data-at="{at}"]').first
+        byte.hover()
+        assert tab.locator(".frow.lit").count() == 1
+        path = tab.locator(".inspector .path").first.inner_text()
+        assert "tbsCertificate › extensions" in path
+        assert "subjectAltName › extnValue › GeneralNames › dNSName" in path
+        byte.click()  # the tree opens down to it, and the page may scroll: what was clicked stays lit
+        tab.wait_for_timeout(300)
+        assert tab.locator(".frow.lit .fname").inner_text() == "dNSName"
+        assert tab.locator(".dump .b.lit").count() == len("localhost") + 2  # its tag and its length too
+        assert "RFC 5280" in tab.locator(".inspector").first.inner_text()
+        assert serious_faults(tab) == []
+
+
 def test_every_view_is_printed(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "demo.html"
     command("demo", "-q", "--json", "--tls", "1.3", "--html", str(file))

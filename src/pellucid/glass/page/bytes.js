@@ -121,12 +121,21 @@ const Bytes = (() => {
       items.get(index).firstElementChild.scrollIntoView({ block: "nearest" });
     };
 
+    // What slides under a mouse that rests was not pointed at: a click may make the page scroll.
+    let spot = "";
+    const moved = (event) => {
+      const before = spot;
+      spot = `${event.clientX} ${event.clientY}`;
+      return spot !== before;
+    };
+
     dump.addEventListener("mouseover", (event) => {
       const at = event.target.dataset.at;
-      if (at !== undefined) light(flat.owner[Number(at)], Number(at));
+      if (moved(event) && at !== undefined) light(flat.owner[Number(at)], Number(at));
     });
     dump.addEventListener("click", (event) => {
       const at = event.target.dataset.at;
+      moved(event);
       if (at === undefined) return;
       cursor = Number(at);
       open(flat.owner[cursor]);
@@ -148,7 +157,7 @@ const Bytes = (() => {
 
     tree.addEventListener("mouseover", (event) => {
       const item = event.target.closest("[data-field]");
-      if (item) light(Number(item.dataset.field));
+      if (moved(event) && item) light(Number(item.dataset.field));
     });
     tree.addEventListener("focusin", (event) => {
       light(Number(event.target.dataset.field));
@@ -157,6 +166,7 @@ const Bytes = (() => {
     });
     tree.addEventListener("click", (event) => {
       const item = event.target.closest("[data-field]");
+      moved(event);
       if (!item) return;
       if (item.hasAttribute("aria-expanded")) item.setAttribute("aria-expanded", String(item.getAttribute("aria-expanded") !== "true"));
       rove(Number(item.dataset.field));
