@@ -198,6 +198,11 @@ class Policy:
         return _replace(self, **changes)
 
     @cached_property
+    def versions_down(self) -> tuple[int, ...]:
+        """The versions, highest first."""
+        return tuple(sorted(self.versions, reverse=True))
+
+    @cached_property
     def tls13(self) -> bool:
         """Whether TLS 1.3 may be negotiated."""
         return TLS_1_3 in self.versions

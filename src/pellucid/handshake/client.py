@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig
-from pellucid.crypto.groups import GROUPS
+from pellucid.crypto.groups import GROUPS, PrivateShare
 from pellucid.crypto.suites import HASHES
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import VerifyPeer
@@ -120,12 +120,11 @@ def send_client_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
     session_id = random(32) if compatible else b""
     if offer.session12 is not None:
         session_id = offer.session12.session_id or random(32)
+    siblings: dict[int, PrivateShare] = {}  # the classical half of a hybrid serves for its own group too
     for group in policy.shares if policy.tls13 else ():
-        sibling = next(
-            (s.classical for s in offer.shares.values() if s.classical and s.classical.group.code == group),
-            None,
-        )
-        offer.shares[group] = sibling or GROUPS[group].generate(random)
+        offer.shares[group] = share = siblings.get(group) or GROUPS[group].generate(random)
+        if share.classical is not None:
+            siblings[share.classical.group.code] = share.classical
     suites = list(policy.suites)
     if policy.send_fallback_scsv:
         suites.append(CipherSuite.TLS_FALLBACK_SCSV)

@@ -68,7 +68,7 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
         offered = ext.SupportedVersions.recall(listed).versions
     else:  # RFC 8446 appendix D.2: the field says the highest version
         offered = (TLS_1_2,) if hello.legacy_version >= TLS_1_2 else (hello.legacy_version,)
-    version = max([each for each in ours if each in offered], default=None)
+    version = next((each for each in h.policy.versions_down if each in offered), None)
     if _FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
         refuse(Reason.INAPPROPRIATE_FALLBACK)
     if version is None:

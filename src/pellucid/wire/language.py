@@ -62,18 +62,16 @@ def extensions_from(data: bytes, pos: int, end: int, where: str) -> tuple[Extens
     if stop > end:
         fail(where)
     found: ExtensionMap = {}
-    pos = start
-    while pos < stop:
-        begin = pos + 4
-        if begin > stop:
-            fail(where)
+    pos, last = start, stop - 4  # where the last one may begin
+    while pos <= last:
         kind, length = _unpack_head(data, pos)
+        begin = pos + 4
         pos = begin + length
-        if pos > stop:
-            fail(where)
         if kind in found:
             fail(f"{where}: {ExtensionType.name_of(kind)} stands twice", Reason.DUPLICATE_EXTENSION)
         found[kind] = data[begin:pos]
+    if pos != stop:  # the last one goes on behind the block, or a piece of one is left
+        fail(where)
     return found, stop
 
 
