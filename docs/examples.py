@@ -190,6 +190,15 @@ FEATURES: dict[str, tuple[Feature, ...]] = {
                 "pellucid serve 4433 --record traces.jsonl",
             ),
         ),
+        Feature(
+            "a proxy that shows both handshakes",
+            "intercepting",
+            (
+                "pellucid proxy --intercept --listen 8080",
+                "pellucid proxy --listen 8443 --to localhost:8080 --cert site.pem --key site-key.pem",
+                "pellucid proxy --plain --listen 2525 --to mail.example.org:465",
+            ),
+        ),
     ),
 }
 

@@ -326,6 +326,7 @@ def test_the_user_s_own_authority_is_made_and_kept(tmp_path: Path, site: int, ca
         (("--tap", "--to-tls", "--to", "localhost:1"), "touches nothing"),
         (("--to", "localhost:99999"), "is no port"),
         (("--listen", "here"), "is no [ADDR:]PORT"),
+        (("--listen", ":8080"), "is no [ADDR:]PORT"),
         (("--listen", "127.0.0.1:70000"), "is no [ADDR:]PORT"),
         (("--to", "localhost:1", "--cert", "missing.pem"), "missing.pem"),
         (("--to", "localhost:1", "--client-auth", "require"), "--client-ca"),

@@ -355,7 +355,7 @@ def _place(context: click.Context, option: click.Parameter, text: str) -> tuple[
     """Where to listen: on this machine only, unless an address is given."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
-    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
+    if not host or not (port.isascii() and port.isdigit() and int(port) < 65_536):
         raise click.BadParameter(f"{text!r} is no [ADDR:]PORT.")
     return host, int(port)
 

@@ -90,7 +90,7 @@ def confess(terminal: Terminal, watch: Watch) -> None:
         terminal.problem(
             "Nothing could be watched.",
             "It is no Python program, or runs with -I, -E or -S, which keep the hook out.",
-            "For other programs: a key log (SSLKEYLOGFILE) and pellucid decode.",
+            "For other programs: pellucid proxy --intercept; or a key log (SSLKEYLOGFILE), pellucid decode.",
         )
     elif watch.blind:
         names = ", ".join(sorted(watch.blind))
