@@ -109,14 +109,14 @@ class Connection(Machine):
             except TLSError as error:
                 self._renew_keys(error)
 
-    # The short ways, for what most of a connection's life consists of: single records of application
-    # data. Each keeps to its own half, and does nothing at all unless everything is as it mostly is.
+    # The short ways, for what most of a connection's life consists of: application data, and nothing
+    # else. Each keeps to its own half, and does nothing at all unless everything is as it mostly is.
 
     def protect(self, data: bytes) -> bytes:
-        """`send_data` and `data_to_send` in one call, where the outcome is one record.
+        """`send_data` and `data_to_send` in one call, where the outcome is this data alone.
 
         Returns:
-            The record (RFC 8446 section 5.2); b"": there is more to it, and nothing has happened: take
+            Its records (RFC 8446 section 5.2); b"": there is more to it, and nothing has happened: take
             the long way.
 
         >>> from pellucid import Authority
@@ -136,10 +136,13 @@ class Connection(Machine):
         write = self._write
         if (
             self._sending
+            and data
             and type(data) is bytes
-            and 0 < len(data) <= write.max_fragment
             and not (write._pending or write._out or self._said or self._key_update_owed or self._note)
         ):
+            most = write.max_fragment
+            if len(data) > most:
+                return b"".join(write.protection.seal_data(data, most))
             try:
                 return write.protection.seal(APPLICATION_DATA, data)
             except TLSError:

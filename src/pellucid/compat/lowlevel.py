@@ -77,6 +77,7 @@ class LowLevel(Answers, More):
         self._chunks: deque[bytes] = deque()
         self._unsent: bytes | memoryview = b""
         self._written = 0  # plaintext bytes of a write under way that are sealed
+        self._left_over = False  # the reading side has something to say
         self._peer_closed = False
         self._broken = False
         self.delayed: Exception | None = None
@@ -304,7 +305,6 @@ class LowLevel(Answers, More):
                 self._shake()
         if self._broken:
             raise ragged_eof()
-        connection = self._connection
         if not (size := view.nbytes):
             return 0
         with self._writing:
@@ -314,10 +314,10 @@ class LowLevel(Answers, More):
                 piece = bytes(view if size <= CHUNK else view.cast("B")[at : at + CHUNK])
                 wire = self._seal(piece)
                 self._written = at + len(piece)
-                self._push(wire)
+                self._carry(wire)
             self._written = 0
-        if connection.wants_to_send:
-            self._speak()  # the reader found us sending
+        if self._left_over:
+            self._speak()
         if self.delayed is not None:
             self._raise_delayed()
         return size
@@ -339,28 +339,36 @@ class LowLevel(Answers, More):
         with self._writing:
             self._push()
 
-    def _push(self, rest: bytes | memoryview = b"") -> None:
-        """Send `rest` if nothing waits, else all that is sealed; the caller holds the writing lock."""
-        rest = rest or self._unsent
-        if not rest:
-            with self._engine:
-                rest = self._connection.data_to_send()
-        while rest:
-            try:
-                sent = self._transmit(rest)
-            except BaseException:
-                self._unsent = rest  # no sealed byte may get lost
-                raise
-            rest = memoryview(rest)[sent:] if sent < len(rest) else b""
+    def _push(self) -> None:
+        """Send all that waits, and what the connection has to say; the caller holds the writing lock."""
+        if self._unsent:
+            self._carry(self._unsent)
+        with self._engine:
+            wire = self._connection.data_to_send()
+        self._carry(wire)
+
+    def _carry(self, wire: bytes | memoryview) -> None:
+        """Send sealed bytes. None may get lost: until the network has them, they are `_unsent`."""
+        while wire:
+            self._unsent = wire
+            sent = self._transmit(wire)
+            if sent == len(wire):
+                break
+            wire = memoryview(wire)[sent:]
         self._unsent = b""
 
     def _speak(self) -> None:
         """Send what the reading side has to say, unless somebody else is sending: then he will."""
         connection = self._connection
-        while (connection.wants_to_send or self._unsent) and self._writing.acquire(blocking=False):
+        self._left_over = False
+        while connection.wants_to_send or self._unsent:
+            self._left_over = True  # set before the lock is tried, read after it is released
+            if not self._writing.acquire(blocking=False):
+                return
             try:
                 if not self._has_room():
                     return
+                self._left_over = False
                 self._push()
             except OSError:
                 return  # found by the next call that depends on it

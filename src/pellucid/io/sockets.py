@@ -151,9 +151,9 @@ class TLSSocket(Shell, SocketLike):
             if self._unsent:
                 self._push()
             if not self._sealed:
-                wire = self._seal(view[:CHUNK])
+                wire = self._seal(bytes(view[:CHUNK]))
                 self._sealed = min(len(view), CHUNK)
-                self._push(wire)
+                self._send(wire)
             size, self._sealed = self._sealed, 0
         if self._left_over:
             self._speak()
@@ -165,18 +165,18 @@ class TLSSocket(Shell, SocketLike):
             self._sealed = 0
             if self._unsent:
                 self._push()
-            if wire := self.connection.protect(data):
-                self._push(wire)
-            elif type(data) is bytes and len(data) <= CHUNK:
-                self._push(self._seal(data))
+            if type(data) is bytes and len(data) <= CHUNK:
+                self._send(self.connection.protect(data) or self._seal(data))
             else:
                 view = memoryview(data).cast("B")
                 for at in range(0, len(view), CHUNK):
-                    self._push(self._seal(view[at : at + CHUNK]))
+                    self._send(self._seal(bytes(view[at : at + CHUNK])))
         if self._left_over:
             self._speak()
 
-    def _seal(self, data: bytes | memoryview) -> bytes:
+    def _seal(self, data: bytes) -> bytes:
+        if wire := self.connection.protect(data):
+            return wire
         with self._engine:
             self.connection.send_data(data)
             return self.connection.data_to_send()
@@ -209,31 +209,34 @@ class TLSSocket(Shell, SocketLike):
         """Whether sealed bytes wait until the network takes more: `select` for writing then."""
         return bool(self._unsent)
 
-    def _push(self, rest: bytes | memoryview = b"") -> None:
-        """Send `rest` if nothing waits, else all that is sealed; the caller holds the writing lock."""
-        rest = rest or self._unsent
-        while True:
-            if not rest:
-                with self._engine:
-                    rest = self.connection.data_to_send()
-                if not rest:
-                    return
-            try:
-                sent = self._sock.send(rest)
-            except BaseException:
-                self._unsent = rest  # no sealed byte may get lost
-                raise
-            if sent == len(rest) and not self._unsent:
-                return
-            self._unsent = rest = memoryview(rest)[sent:]
+    def _push(self) -> None:
+        """Send all that waits, and what the connection has to say; the caller holds the writing lock."""
+        if self._unsent:
+            self._send(self._unsent)
+        with self._engine:
+            wire = self.connection.data_to_send()
+        self._send(wire)
+
+    def _send(self, wire: bytes | memoryview) -> None:
+        """Send sealed bytes. None may get lost: until the network has them, they are `_unsent`."""
+        while wire:
+            self._unsent = wire
+            sent = self._sock.send(wire)
+            if sent == len(wire):
+                break
+            wire = memoryview(wire)[sent:]
+        self._unsent = b""
 
     def _speak(self) -> None:
         """Send what the reading side has to say, unless somebody else is sending: then he will.
 
         Errors of the network are left to be found by the next call that depends on it.
         """
-        self._left_over = True  # set before the lock is tried, read after it is released
-        while self.connection.wants_to_send and self._writing.acquire(blocking=False):
+        self._left_over = False
+        while self.connection.wants_to_send:
+            self._left_over = True  # set before the lock is tried, read after it is released
+            if not self._writing.acquire(blocking=False):
+                return
             try:
                 if self.connection.handshake_complete and not has_room(self):
                     return
