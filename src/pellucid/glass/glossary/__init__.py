@@ -20,6 +20,7 @@ from pellucid.crypto.groups import GROUPS
 from pellucid.crypto.signatures import SCHEMES
 from pellucid.crypto.suites import SUITES, legacy_suites, suite_named
 from pellucid.errors import Reason, UsageError
+from pellucid.glass.der import oids, x509
 from pellucid.glass.failure import ALERTS, BROWSER
 from pellucid.wire import codepoints as c
 
@@ -31,7 +32,8 @@ class Entry:
     Attributes:
         word: its proper name.
         kind: "alert", "cipher suite", "extension", "group", "handshake message", "refusal" (one of ours),
-            "error" (somebody else's), "record type", "signature scheme", "term", "version".
+            "error" (somebody else's), "certificate extension", "object identifier", "record type",
+            "signature scheme", "term", "version".
         code: its number on the wire, or None.
         what: what it is.
         since: since when, and where it is written.
@@ -64,6 +66,9 @@ def look_up(text: str) -> list[Entry]:
     >>> look_up("SSLError(1, '[SSL: WRONG_VERSION_NUMBER] wrong version number')")[0].word
     'WRONG_VERSION_NUMBER'
     """
+    dotted = text.strip()
+    if dotted.count(".") > 1 and dotted.replace(".", "").isdecimal():
+        return [entry for entry in _in_certificates() if f"({dotted})" in entry.what] or _identifier(dotted)
     number = _number(text)
     if number is not None:
         return [entry for entry in entries() if entry.code == number] + _grease(number)
@@ -113,6 +118,7 @@ def entries() -> tuple[Entry, ...]:
         *_written("record type", c.ContentType, _RECORDS),
         *_written("handshake message", c.HandshakeType, _table("handshake")),
         *_written("extension", c.ExtensionType, _table("extensions")),
+        *_in_certificates(),
         *_suites(),
         *_groups(),
         *_schemes(),
@@ -125,6 +131,11 @@ def entries() -> tuple[Entry, ...]:
 #: What people also call things, without case and punctuation.
 _ALIASES = {
     "mtls": "mutualtls",
+    "san": "subjectaltname",
+    "eku": "extkeyusage",
+    "extendedkeyusage": "extkeyusage",
+    "aia": "authorityinfoaccess",
+    "muststaple": "tlsfeature",
     "clientcertificate": "mutualtls",
     "ca": "certificateauthority",
     "root": "rootcertificate",
@@ -212,6 +223,24 @@ def _written(kind: str, registry: type[c.CodePoint], words: dict[str, dict[str, 
     for member in registry:
         nothing = {"what": f"A {kind} of the registry of which nobody here has more to say."}
         yield _entry(member.name, kind, int(member), words.get(member.name, nothing))
+
+
+def _in_certificates() -> Iterator[Entry]:
+    """The extensions of certificates, with the words of the byte view."""
+    why = "It stands in certificates, under their signature. Who does not know a critical one must refuse."
+    found: dict[str, Entry] = {}
+    for dotted, (since, about) in x509.ABOUT.items():
+        name = oids.NAMES[dotted]
+        what = f"An extension of certificates ({dotted}). {about}"
+        found.setdefault(name, Entry(name, "certificate extension", None, what, since, why))
+    yield from found.values()
+
+
+def _identifier(dotted: str) -> list[Entry]:
+    """An object identifier that has a name, and no more."""
+    name = oids.name_of(dotted)
+    what = f"The object identifier {dotted} has this name where it stands in certificates."
+    return [Entry(name, "object identifier", None, what)] if name else []
 
 
 def _groups() -> Iterator[Entry]:
