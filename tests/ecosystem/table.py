@@ -16,6 +16,7 @@ from pathlib import Path
 from interop.bench import INSTALLED
 
 PAIRS = ("pellucid to openssl", "openssl to pellucid", "pellucid to pellucid")
+FAULTS = ("wrong name", "nobody's authority", "another version", "no TLS", "hangs up")
 VISITED = ("uvicorn", "hypercorn", "serve --www")
 SECTIONS = {
     "test_http": (
@@ -40,8 +41,14 @@ SECTIONS = {
         "curl and two browsers at servers that speak pellucid: HTTP/1.1 at uvicorn and `serve --www`,"
         "\nHTTP/2 at hypercorn.",
     ),
+    "test_refusals": (
+        "What is raised when a handshake fails",
+        "Each client meets each fault twice, over OpenSSL and over pellucid. `ok`: its own exception, and the"
+        "\none of `ssl` that it comes from, are of the same classes both times, with the same `errno`, `reason`"
+        "\nand `verify_code`.",
+    ),
 }
-COLUMNS = dict.fromkeys(SECTIONS, PAIRS) | {"test_visitors": VISITED}
+COLUMNS = dict.fromkeys(SECTIONS, PAIRS) | {"test_visitors": VISITED, "test_refusals": FAULTS}
 SPELLED = (
     *(("http 2", "HTTP/2"), ("python 3 14", "Python 3.14"), ("kafka python", "kafka-python"), ("tls", "TLS")),
     *(("websocket client", "websocket-client"),),
@@ -101,8 +108,15 @@ def rows(xml: Path) -> dict[str, dict[str, dict[str, str]]]:
         title = name.removeprefix("test_").replace("_", " ")
         for pattern, words in SPELLED:
             title = re.sub(rf"\b{pattern}\b", words, title)
+        if module in ("test_visitors", "test_refusals"):
+            title, rest = parameters.rstrip("]").removesuffix(column).rstrip("-"), ""
         found[module].setdefault(f"{title}: {rest}" if rest else title, {})[column] = outcome(case)
     return found
+
+
+def outcomes(of: dict[str, dict[str, str]]) -> list[str]:
+    """All of one table."""
+    return [end for each in of.values() for end in each.values()]
 
 
 def package(name: str) -> str:
@@ -148,15 +162,17 @@ def section(module: str, of: dict[str, dict[str, str]]) -> list[str]:
 def main(xml: str, page: str) -> None:
     """Write the page."""
     found = rows(Path(xml))
-    outcomes = [end for of in found.values() for each in of.values() for end in each.values()]
+    failures = outcomes(found["test_refusals"])
+    conversations = [end for module, of in found.items() if module != "test_refusals" for end in outcomes(of)]
     lines = [
         "# The ecosystem over pellucid",
         "",
         "Real clients and servers on loopback: who speaks pellucid to whom. Written by `make ecosystem`;",
         "the conversations are in `tests/ecosystem`.",
         "",
-        f"**{outcomes.count('ok')} of {len(outcomes)} conversations succeed**; "
-        f"{outcomes.count('skipped')} were skipped, {outcomes.count('**failed**')} failed.",
+        f"**{conversations.count('ok')} of {len(conversations)} conversations succeed**; "
+        f"{conversations.count('skipped')} were skipped. "
+        f"{failures.count('ok')} of {len(failures)} failures are told as over OpenSSL.",
         "",
         *(line for module, of in found.items() for line in section(module, of)),
         "## Versions",
