@@ -44,8 +44,8 @@ SECTIONS = {
     "test_refusals": (
         "What is raised when a handshake fails",
         "Each client meets each fault twice, over OpenSSL and over pellucid. `ok`: its own exception, and the"
-        "\none of `ssl` that it comes from, are of the same classes both times, with the same `errno`, `reason`"
-        "\nand `verify_code`.",
+        "\none of `ssl` that it comes from, are of the same classes both times, with the same `errno`,"
+        "\n`reason` and `verify_code`.",
     ),
 }
 COLUMNS = dict.fromkeys(SECTIONS, PAIRS) | {"test_visitors": VISITED, "test_refusals": FAULTS}
