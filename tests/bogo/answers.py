@@ -132,6 +132,11 @@ class Answers:
         config = self.conn._config
         if not isinstance(config, ServerConfig):
             raise TypeError
+        body = hello.extensions.get(X.server_certificate_type)
+        if body and not set(config.server_certificate_types) & set(body[1:]):
+            # BoringSSL finds no certificate that fits; the core says what RFC 7250 section 4.2 wants said.
+            request.fail(Reason.NO_IDENTITY, alert=Alert.handshake_failure)
+            return
         changes: dict[str, Any] = {}
         body = hello.extensions.get(X.application_layer_protocol_negotiation)
         if body is not None and not settings["decline-alpn"]:
@@ -174,7 +179,7 @@ class Answers:
         compliance = compliance_of(self.settings)
         if compliance is not None and compliance.own_order:  # even before a client that likes ChaCha20
             newer = [code for code in ours if code >> 8 == 0x13 and code in theirs]
-            return (*newer[:1], *(code for code in ours if code >> 8 != 0x13))
+            return (*newer[:1], *(code for code in ours if code >> 8 != 0x13)) or ours
         cipher = self.settings["cipher"]
         if b"[" not in cipher:
             return ours

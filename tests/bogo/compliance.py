@@ -40,7 +40,7 @@ POLICIES = {
     "cnsa1-202603": Compliance(
         (0x1302,), (0xC02C, 0xC030), (0x0202, 24), (0x0503, 0x0805, 0x0501), own_order=True
     ),
-    "cnsa2-202603": Compliance((0x1302,), (), (0x0202,), (0x0906,), own_order=True),
+    "cnsa2-202603": Compliance((0x1302,), (), (0x0202,), (0x0503, 0x0805), own_order=True),
 }
 
 

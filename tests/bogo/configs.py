@@ -93,7 +93,9 @@ def versions_of(settings: Settings) -> tuple[int, ...]:
     found = tuple(
         version
         for version, off in ((0x0304, "no-tls13"), (0x0303, "no-tls12"))
-        if low <= version <= high and not settings[off] and (version == 0x0304 or not only_psks(settings))
+        if low <= version <= high
+        and not settings[off]
+        and (version == 0x0304 or not serves_psks_only(settings))
     )
     compliance = compliance_of(settings)
     if compliance is not None and compliance.suites12 == ():
@@ -158,13 +160,13 @@ def groups_of(settings: Settings) -> tuple[int, ...]:
 
 def shares_of(settings: Settings, groups: tuple[int, ...]) -> tuple[int, ...] | None:
     """The groups that the client sends shares for; None leaves it to the policy."""
-    if settings["no-key-shares"]:
-        return ()
-    if settings["key-shares"]:
-        return tuple(settings["key-shares"])
     hint = settings["server-supported-groups-hint"]
     shared = [group for group in groups if group in hint]
-    return (shared[0],) if shared else None
+    if shared:
+        return (shared[0],)
+    if settings["no-key-shares"]:
+        return ()
+    return tuple(settings["key-shares"]) or None
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -245,14 +247,11 @@ def imports_psks(settings: Settings) -> bool:
     return any(flags["type"] == "psk" for flags in settings.credentials)
 
 
-def only_psks(settings: Settings) -> bool:
-    """Whether nothing else can authenticate: then TLS 1.2 is out of the question."""
-    if not imports_psks(settings):
+def serves_psks_only(settings: Settings) -> bool:
+    """Whether a server has nothing else to authenticate with: then TLS 1.2 is out of the question."""
+    if not imports_psks(settings) or not settings["server"]:
         return False
-    if settings["server"]:
-        shows = settings.default.get("key-file") or any(f["type"] != "psk" for f in settings.credentials)
-        return not shows
-    return not (settings["verify-peer"] or settings["use-custom-verify-callback"])
+    return not (settings.default.get("key-file") or any(f["type"] != "psk" for f in settings.credentials))
 
 
 def psks_of(settings: Settings) -> tuple[PreSharedKey, ...]:

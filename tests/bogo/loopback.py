@@ -39,7 +39,7 @@ class Peer:
         """Read until `until()`, an error, or the end of the line."""
         self.flush()
         while not until() and self.error is None:
-            data = self.sock.recv(65536)
+            data = self.record()
             if not data:
                 return
             try:
@@ -48,6 +48,11 @@ class Peer:
                 self.error = error
             self.events += self.conn.events()
             self.flush()
+
+    def record(self) -> bytes:
+        """The next record, so that its data is an event of its own; b"" at the end of the line."""
+        data = self.sock.recv(5, socket.MSG_WAITALL)
+        return data + self.sock.recv(int.from_bytes(data[3:5], "big"), socket.MSG_WAITALL) if data else b""
 
     def handshake(self) -> None:
         self.read(lambda: self.conn.handshake_complete)

@@ -26,7 +26,7 @@ FIPS, WPA, CNSA1, CNSA2 = "-fips-202205", "-wpa-202304", "-cnsa1-202603", "-cnsa
         (FIPS, {"signature_schemes": (0x0403,)}, {"signature_schemes": (0x0807, 0x0603)}),
         (WPA, {"cipher_suites": (0x1302,), "groups": (24,)}, {"cipher_suites": (0x1301,), "groups": (24,)}),
         (CNSA1, {"groups": (24, 0x0202)}, {"groups": (23, 0x11EC)}),
-        (CNSA2, {"groups": (0x0202,), "signature_schemes": (0x0906,)}, {"groups": (24,)}),
+        (CNSA2, {"groups": (0x0202,), "signature_schemes": (0x0503,)}, {"groups": (24,)}),
     ],
 )
 def test_a_policy_allows_some_and_forbids_the_rest(
@@ -38,7 +38,7 @@ def test_a_policy_allows_some_and_forbids_the_rest(
     forbidden: dict[str, Any],
 ) -> None:
     """As the runner asks: with one suite, group or scheme at a time, and certificates that would do."""
-    kind = {WPA: "ecdsa-p384", CNSA1: "ecdsa-p384", CNSA2: "ml-dsa-87"}.get(flag, "ecdsa-p256")
+    kind = {WPA: "ecdsa-p384", CNSA1: "ecdsa-p384", CNSA2: "ecdsa-p384"}.get(flag, "ecdsa-p256")
     identity = authority.issue("test", key=kind)
     shown, key = identity.write(tmp_path)
     server = ["-server", "-cert-file", str(shown), "-key-file", str(key), flag]

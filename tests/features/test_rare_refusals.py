@@ -15,10 +15,12 @@ from pellucid import (
     ClientConnection,
     Identity,
     Policy,
+    PreSharedKey,
     ServerConfig,
     ServerConnection,
     TLSError,
     UsageError,
+    import_psk,
 )
 from pellucid.errors import Reason
 from pellucid.events import SelectIdentity
@@ -145,6 +147,21 @@ def test_a_server_that_takes_a_suite_of_keys_from_a_client_without_any() -> None
 def test_a_client_that_insists_on_its_key() -> None:
     found = talk(client(psks=(PSK,), require_psk=True), server())
     refused(found, "client", Reason.MISSING_EXTENSION, Alert.missing_extension, readable=False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason", "alert"),
+    [
+        ((PSK,), Reason.WRONG_CIPHER_RETURNED, Alert.illegal_parameter),
+        (import_psk(b"device", bytes(32)), Reason.UNSUPPORTED_PROTOCOL, Alert.protocol_version),
+    ],
+    ids=["external", "imported"],
+)
+def test_a_client_that_insists_on_its_key_takes_no_certificate_of_tls12(
+    keys: tuple[PreSharedKey, ...], reason: Reason, alert: Alert
+) -> None:
+    found = talk(client(psks=keys, require_psk=True, policy=BOTH), server(policy=TLS12))
+    refused(found, "client", reason, alert)
 
 
 def test_an_empty_certificate_in_tls12() -> None:

@@ -16,7 +16,7 @@ from pellucid.lab import Tap, extensions
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert, CipherSuite
 from pellucid.wire.codepoints import ExtensionType as X
-from pellucid.wire.messages import ClientHello, EncryptedExtensions
+from pellucid.wire.messages import ClientHello, EncryptedExtensions, ServerHello
 from rfc.world import (
     AUTHORITY,
     BOTH,
@@ -44,6 +44,35 @@ def resumes(config: Any, session: Session, **settings: Any) -> bool:
     )
     assert found.client.info.resumed is found.server.info.resumed
     return found.client.info.resumed
+
+
+@VERSIONS
+def test_certificate_types_in_a_resumption(policy: Policy) -> None:
+    """RFC 7250 section 4: the server says what its own key is; it asks the client for none."""
+    raw = Identity.raw(AUTHORITY.issue("localhost").key)
+    keys = (raw.raw_public_key,)
+    config = server_config(
+        policy,
+        identities=(raw,),
+        client_auth="require",
+        client_certificate_types=(2,),
+        trusted_public_keys=keys,
+    )
+    settings: dict[str, Any] = {
+        "server_certificate_types": (2,),
+        "client_certificate_types": (2,),
+        "trusted_public_keys": keys,
+        "identities": (raw,),
+    }
+    session = session_from(config, **settings)
+    answer = EncryptedExtensions if policy is TLS13 else ServerHello
+    for offer, types in ((), (True, True)), ((session,), (True, False)):
+        tap = Tap()
+        found = connected(client(policy=policy, sessions=offer, **settings), server(tap, config=config))
+        assert found.client.info.resumed is bool(offer)
+        messages = [item for item in tap.sent if isinstance(item, bytes)]
+        said = next(answer.decode(m[4:]) for m in messages if m[0] == answer.msg_type).extensions
+        assert (X.server_certificate_type in said, X.client_certificate_type in said) == types
 
 
 # -- what a session is bound to --------------------------------------------------------------------

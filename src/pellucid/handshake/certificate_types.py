@@ -21,10 +21,16 @@ X509 = 0
 RAW_PUBLIC_KEY = 2
 
 
-def choose_types(h: Handshake, config: ServerConfig, offered: ExtensionMap, found: ExtensionMap) -> None:
-    """Server: the first of ours that the client knows too; it goes into `found` (section 4.2)."""
+def choose_types(
+    h: Handshake, config: ServerConfig, offered: ExtensionMap, found: ExtensionMap, *, resumed: bool = False
+) -> None:
+    """Server: the first of ours that the client knows too; it goes into `found` (section 4.2).
+
+    A resumption asks the client for no certificate, so it says nothing of that one's type.
+    """
     named = X.server_certificate_type in offered or X.client_certificate_type in offered
-    if not named and (config.client_auth == "none" or X509 in config.client_certificate_types):
+    asks = config.client_auth != "none" and not resumed
+    if not named and (not asks or X509 in config.client_certificate_types):
         return
     types = config.server_certificate_types
     shown = {X509 if one.chain else RAW_PUBLIC_KEY for one in config.identities}
@@ -35,7 +41,7 @@ def choose_types(h: Handshake, config: ServerConfig, offered: ExtensionMap, foun
             "server_certificate_type",
         )
     ]
-    if config.client_auth != "none":
+    if asks:
         rows.append((X.client_certificate_type, config.client_certificate_types, "client_certificate_type"))
     for kind, ours, fact in rows:
         if kind not in offered:

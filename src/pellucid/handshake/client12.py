@@ -85,7 +85,7 @@ def client12(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     h.conn._ccs_allowed = False
     if h.conn._ccs_seen:  # only TLS 1.3 has dummies
         refuse(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, "in front of ServerHello")
-    suite = check_server_hello(h, offer, hello)
+    suite = check_server_hello(h, config, offer, hello)
     agreed = read_extensions(h, config, offer, hello)
     h.transcript.start(suite.hash, keep=True)
     h.transcript.add(hello.raw)
@@ -103,13 +103,17 @@ def client12(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
 # -- ServerHello -------------------------------------------------------------------------------------
 
 
-def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
+def check_server_hello(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHello) -> Suite:
     """RFC 5246 section 7.4.1.3."""
     if hello.legacy_compression_method != 0:
         refuse(Reason.UNSUPPORTED_COMPRESSION)
     suite = h.policy.suites.get(hello.cipher_suite)
     if suite is None or suite.tls13:
         refuse(Reason.WRONG_CIPHER_RETURNED, CipherSuite.name_of(hello.cipher_suite))
+    if config.require_psk and suite.auth != "PSK":
+        if all(psk.imported for psk in config.psks):
+            refuse(Reason.UNSUPPORTED_PROTOCOL, "our pre-shared keys are for TLS 1.3, and one is required")
+        refuse(Reason.WRONG_CIPHER_RETURNED, "the server takes none of our pre-shared keys")
     if suite.kx in ("PSK", "ECDHE_PSK") and not (h.config.psks or FindPsk in h.config.ask):
         refuse(Reason.WRONG_CIPHER_RETURNED, f"{suite.name}, and we have no key for it")
     if offer.session12 is None and TLS_1_3 in h.policy.versions:

@@ -212,6 +212,7 @@ def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Sess
     h.facts.update(signature_scheme=session.signature_scheme or None, group=session.group or None)
     h.facts["peer_public_key"] = session.peer_public_key or None
     extensions = answer_extensions(h, config, hello, suite)
+    choose_types(h, config, hello.extensions, extensions, resumed=True)
     session_id = hello.legacy_session_id
     if config.session_cache is not None:
         h.conn._revoke = partial(config.session_cache.discard, session_id)

@@ -394,9 +394,9 @@ def send_encrypted_extensions(h: Handshake, config: ServerConfig, hello: ClientH
         found[X.record_size_limit] = ext.RecordSizeLimit(ours + 1).encode()
     elif X.max_fragment_length in offered:
         found[X.max_fragment_length] = accept_fragment_length(h, offered[X.max_fragment_length])
-    choose_types(h, config, offered, found)
+    resumed = "external_psk" in h.facts  # set by any pre-shared key
+    choose_types(h, config, offered, found, resumed=resumed)
     if X.ticket_request in offered and config.tickets:
-        resumed = "external_psk" in h.facts  # set by any pre-shared key
         found[X.ticket_request] = ext.TicketRequestHint(
             wanted_tickets(config, hello, resumed=resumed)
         ).encode()
