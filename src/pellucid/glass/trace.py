@@ -140,16 +140,13 @@ class Trace:
 
     def keep_data(self, fact: Raw) -> None:
         """The same for records, and for what the application does: of much data only samples are kept."""
-        sample: Raw | None = fact
-        if fact[0] == "call":
-            if self._kept or fact[1] in _SENT:
-                sample = self._sample_call(fact)
-        elif fact[3] == APPLICATION_DATA:
-            sample = self._sample_data(fact)
-        if sample is None:
-            self.omitted += 1
-        else:
-            self._append((perf_counter(), sample))
+        if fact[0] == "call" or fact[3] == APPLICATION_DATA:
+            sample = self._sample_call(fact) if fact[0] == "call" else self._sample_data(fact)
+            if sample is None:
+                self.omitted += 1
+                return
+            fact = sample
+        self._append((perf_counter(), fact))
 
     def note(self, kind: str, **fields: Any) -> None:
         """Append a fact that is in words already."""
