@@ -193,7 +193,14 @@ def test_the_copy_that_notes_nothing_is_one() -> None:
     stripped = ast.unparse(strip.visit(ast.parse(source)))
     assert strip.taken == source.count("note is not None") > 3
     assert "note((" not in stripped
-    for module in ("connection", "records", "handshake.client13", "handshake.server12", "crypto.schedule13"):
+    for module in (
+        "connection",
+        "machine",
+        "records",
+        "handshake.client13",
+        "handshake.server12",
+        "crypto.schedule13",
+    ):
         assert load(module).__name__ == f"pellucid_bare.{module}"
 
 
