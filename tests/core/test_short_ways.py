@@ -236,7 +236,7 @@ def test_what_is_not_data_alone_is_sent_by_the_long_way(house: House) -> None:
     assert client.protect(b"x") == b""
 
 
-@pytest.mark.rfc("rfc8446:5.5:3")
+@pytest.mark.rfc("rfc8446:5.5:1")
 def test_keys_that_are_used_up(house: House) -> None:
     for records in (1, 3):
         client, server = house.pair()
