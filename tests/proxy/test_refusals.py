@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import ssl
 from pathlib import Path
 
 import pytest
 
 from pellucid import start_server
+from pellucid.connection import ClientConnection
 from pellucid.errors import CertificateRefused, PeerRefused, Reason, UsageError
 from pellucid.glass.failure import Failure
 from pellucid.proxy import Leaves, Plan, user_authority, user_folder
@@ -62,6 +65,39 @@ def test_tls_with_the_proxy_itself(world: World) -> None:
             assert passage.failure is not None
             assert passage.failure.reason == "tls-to-proxy"
             assert "http:// in HTTPS_PROXY" in passage.failure.todo
+
+    run(main())
+
+
+def test_whatever_a_client_says_the_proxy_goes_on(world: World) -> None:
+    """Requests and hellos with bytes changed, cut and added: each is refused by a name, none is a fault."""
+    chance = random.Random(9209)
+    request = b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n"
+    hello = ClientConnection(world.behind(), "localhost").data_to_send()
+    said = [
+        b"CONNECT " + host + b":1 HTTP/1.1\r\n\r\n"
+        for host in (b"a" * 300, b"a\0b", b"..", b"\xff", b"[::g]")
+    ]
+    for sample in (request, hello) * 20:
+        broken = bytearray(sample)
+        for _ in range(chance.randint(1, 4)):
+            broken[chance.randrange(len(broken))] = chance.choice(b"\0\r\n :[]\xff\x16\x01z")
+        said.append(bytes(broken[: chance.randint(1, len(broken))]))
+
+    async def main() -> None:
+        async with server(echo, world.server()) as port:
+            ways = (Plan(timeout=2), world.intercepting(("localhost", port)))
+            for plan in ways:
+                async with proxied(plan) as (here, diary):
+                    for words in said:
+                        reader, writer = await asyncio.open_connection("127.0.0.1", here)
+                        writer.write(words)
+                        writer.write_eof()
+                        with contextlib.suppress(ConnectionError):
+                            await reader.read()
+                        writer.close()
+                        failure = (await diary.over.get()).failure
+                        assert failure is None or failure.reason != Reason.INTERNAL.label, (words, failure)
 
     run(main())
 

@@ -84,7 +84,7 @@ class Carrier:
                 await self._carry(client, await self._seal(await self._dial(), self._name(None), None))
             else:
                 await self._listen(client, await self._dial())
-        except (TLSError, OSError) as error:
+        except Exception as error:  # a fault of our own, too, is one connection's and no other's
             self.passage.fail(CLIENT, error)
             await client.cut()
         finally:
@@ -351,6 +351,8 @@ async def dial(address: tuple[str, int], timeout: float) -> socket.socket:
                     return sock
     except TimeoutError:
         raise TimeoutError(f"{place(address)} does not answer within {timeout:g} s") from None
+    except ValueError as error:  # UnicodeError: a label that is too long; a zero in the name
+        raise socket.gaierror(socket.EAI_NONAME, f"{address[0]!r} is no host name: {error}") from None
     raise last or OSError("the name has no address")
 
 

@@ -122,8 +122,6 @@ class Proxy:
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
-        if not task.cancelled() and (error := task.exception()) is not None and not self._broken.done():
-            self._broken.set_exception(error)
 
     async def _serve(self, sock: socket.socket, client: str) -> None:
         passage = Passage(next(self._numbers), self.plan.way, client)
@@ -135,9 +133,16 @@ class Proxy:
             raise
         finally:
             passage.finish()
-            if self._watcher is not None:
-                await self._watcher.ended(passage)
+            await self._tell("ended", passage)
 
     async def _shaken(self, passage: Passage) -> None:
+        await self._tell("shaken", passage)
+
+    async def _tell(self, what: str, passage: Passage) -> None:
+        """Tell the watcher. If it fails, that is the end of the proxy: see `wait`."""
         if self._watcher is not None:
-            await self._watcher.shaken(passage)
+            try:
+                await getattr(self._watcher, what)(passage)
+            except Exception as error:
+                if not self._broken.done():
+                    self._broken.set_exception(error)
