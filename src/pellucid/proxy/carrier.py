@@ -365,4 +365,4 @@ async def _is_tls(client: PlainLine, server: PlainLine) -> bool:
         for look in looks:
             look.cancel()
         await asyncio.gather(*looks, return_exceptions=True)
-    return client.ahead[:1] == b"\x16" and client.ahead[1:2] in (b"", b"\x03") and not server.ahead
+    return client.ahead[:1] == b"\x16" and client.ahead[1:2] in (b"", b"\x03")
