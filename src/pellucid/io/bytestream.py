@@ -19,7 +19,7 @@ from pellucid.connection import Connection
 from pellucid.errors import TLSError, UsageError
 from pellucid.events import Request
 from pellucid.info import ConnectionInfo
-from pellucid.io.shell import CHUNK, Answer, Shell, refuse_request
+from pellucid.io.shell import CHUNK, RECEIVE, Answer, Shell, refuse_request
 
 LINGER = 1.0
 """Seconds that closing may take: a peer that reads nothing must not hold it up."""
@@ -67,7 +67,7 @@ class TLSByteStream(Shell, ByteStream):
         return self.connection.info
 
     async def receive(self, max_bytes: int = CHUNK) -> bytes:
-        """Up to `max_bytes` bytes, of one record.
+        """Up to `max_bytes` bytes.
 
         Raises:
             anyio.EndOfStream: the peer sent close_notify.
@@ -100,13 +100,16 @@ class TLSByteStream(Shell, ByteStream):
         view = memoryview(item).cast("B")
         async with self._writing:
             for at in range(0, len(view), CHUNK):
+                piece = bytes(view[at : at + CHUNK])
+                wire = self.connection.protect(piece)
                 try:
-                    self.connection.send_data(view[at : at + CHUNK])
+                    if not wire:
+                        self.connection.send_data(piece)
                 except UsageError as error:
                     raise anyio.ClosedResourceError from error
                 except TLSError as error:
                     raise anyio.BrokenResourceError from error
-                await self._push()
+                await self._push(wire)
 
     async def send_eof(self) -> None:
         """Send close_notify: nothing more will come from us; receiving goes on (RFC 8446 section 6.1)."""
@@ -147,9 +150,12 @@ class TLSByteStream(Shell, ByteStream):
     async def _read_more(self) -> None:
         """Give the connection what the stream has."""
         try:
-            data = await self._receive(CHUNK)
+            data = await self._receive(RECEIVE)
         except anyio.EndOfStream:
             data = b""
+        if content := self.connection.deprotect(data):
+            self._chunks.append(content)
+            return
         try:
             if data:
                 self.connection.receive_data(data)
@@ -189,14 +195,15 @@ class TLSByteStream(Shell, ByteStream):
         async with self._writing:
             await self._push()
 
-    async def _push(self) -> None:
-        """Send all that is sealed; the caller holds the lock."""
+    async def _push(self, data: bytes = b"") -> None:
+        """Send `data` and all else that is sealed; the caller holds the lock."""
         if self._cut:
             raise anyio.BrokenResourceError("a send was cancelled half way")
-        while data := self.connection.data_to_send():
+        while data := data or self.connection.data_to_send():
             self._cut = True
             await self._stream.send(data)
             self._cut = False
+            data = b""
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:

@@ -65,7 +65,10 @@ class TwistedConnection(Shell):
 
     def bio_write(self, data: bytes) -> int:
         """Bytes came from the network; what is wrong with them is raised by the next call that reads."""
-        self._do(lambda: self.connection.receive_data(data))
+        if content := self.connection.deprotect(data):
+            self._chunks.append(content)
+        else:
+            self._do(lambda: self.connection.receive_data(data))
         return len(data)
 
     def bio_shutdown(self) -> None:
