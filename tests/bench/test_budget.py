@@ -17,14 +17,17 @@ from __future__ import annotations
 import ast
 import gc
 import os
+import socket
 import sys
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pellucid import wrap_client, wrap_server
 from pellucid.bench.bare import Strip, load
 from pellucid.bench.certs import material_for
 from pellucid.bench.peers import peer_named
@@ -123,14 +126,35 @@ def measure_handshake(row: str, make: Callable[..., Pair] | None = None) -> dict
     return fewest([count_handshake(pair, session) for _ in range(RUNS)])
 
 
-def measure_record(label: str) -> dict[str, int]:
+def measure_record(label: str, peer: str = "pellucid") -> dict[str, int]:
     """A warm record."""
-    pair = peer_named("pellucid").pair(TLS13, material_for(TLS13))
+    pair = peer_named(peer).pair(TLS13, material_for(TLS13))
     client, server = pair.client(), pair.server()
     join(client, server)
     for _ in range(3):
         count_record(client, server, RECORDS[label])
     return fewest([count_record(client, server, RECORDS[label]) for _ in range(RUNS)])
+
+
+def measure_socket() -> dict[str, int]:
+    """A warm message of 100 B over blocking sockets."""
+    pair: Any = peer_named("pellucid").pair(TLS13, material_for(TLS13))
+    (left, right), (ours, theirs) = socket.socketpair(), pair.configs
+    with ThreadPoolExecutor(1) as pool:  # for the handshake only
+        answering = pool.submit(wrap_server, right, theirs)
+        client = wrap_client(left, "localhost", ours)
+        server = answering.result()
+    counts = []
+    with client, server:
+        for _ in range(3 + RUNS):
+            send, recv = Counter(), Counter()
+            with send:
+                client.sendall(bytes(100))
+            with recv:
+                data = server.recv(100)
+            assert data == bytes(100)
+            counts.append({"send": send.calls, "recv": recv.calls})
+    return fewest(counts[3:])
 
 
 def check(name: str, measured: dict[str, int]) -> None:
@@ -207,6 +231,14 @@ def test_the_copy_that_notes_nothing_is_one() -> None:
 @pytest.mark.parametrize("label", RECORDS)
 def test_a_record_keeps_to_its_budget(label: str) -> None:
     check(f"record-{label}", measure_record(label))
+
+
+def test_a_record_of_the_drop_in_keeps_to_its_budget() -> None:
+    check("dropin-100", measure_record("100", "drop-in"))
+
+
+def test_a_message_over_a_socket_keeps_to_its_budget() -> None:
+    check("socket-100", measure_socket())
 
 
 def test_the_counter_counts_every_call_and_no_other() -> None:

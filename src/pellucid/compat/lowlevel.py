@@ -167,8 +167,11 @@ class LowLevel(Answers, More):
                 raise ValueError("size should not be negative")
             if size == 0:
                 return b""
-            with self._reading:
+            self._reading.acquire()  # `with` costs twice as much, and an echo feels it
+            try:
                 return self._take(size)
+            finally:
+                self._reading.release()
         view = memoryview(buffer).cast("B")
         if not 0 < size <= len(view):
             size = len(view)
@@ -307,7 +310,8 @@ class LowLevel(Answers, More):
             raise ragged_eof()
         if not (size := view.nbytes):
             return 0
-        with self._writing:
+        self._writing.acquire()
+        try:
             if self._unsent:
                 self._push()
             while (at := self._written) < size:
@@ -316,6 +320,8 @@ class LowLevel(Answers, More):
                 self._written = at + len(piece)
                 self._carry(wire)
             self._written = 0
+        finally:
+            self._writing.release()
         if self._left_over:
             self._speak()
         if self.delayed is not None:

@@ -84,9 +84,12 @@ class TLSSocket(Shell, SocketLike):
             TLSError: a record was refused, or the peer sent an alert.
             OSError: the network failed.
         """
-        with self._reading:
+        self._reading.acquire()  # `with` costs twice as much, and an echo feels it
+        try:
             data = self._chunks.popleft() if self._chunks else self._receive()
             return data if len(data) <= size and type(data) is bytes else self._up_to(data, size)
+        finally:
+            self._reading.release()
 
     def pending(self) -> int:
         """Bytes that `recv` has without asking the network: look here before you `select`."""
@@ -161,7 +164,8 @@ class TLSSocket(Shell, SocketLike):
 
     def sendall(self, data: Any) -> None:
         """Send all of `data`. As with plain sockets, a timeout leaves open how much of it went."""
-        with self._writing:
+        self._writing.acquire()
+        try:
             self._sealed = 0
             if self._unsent:
                 self._push()
@@ -171,6 +175,8 @@ class TLSSocket(Shell, SocketLike):
                 view = memoryview(data).cast("B")
                 for at in range(0, len(view), CHUNK):
                     self._send(self._seal(bytes(view[at : at + CHUNK])))
+        finally:
+            self._writing.release()
         if self._left_over:
             self._speak()
 
