@@ -31,7 +31,7 @@ html_copy_source = False
 
 #: The site's table of contents; `setup` gives it to the first page, whose Markdown does without.
 CONTENTS = {
-    "Watching": ["command-line", "live", "trace"],
+    "Watching": ["command-line", "live", "trace", "proxy"],
     "When it fails": ["failures/*"],
     "Using": ["examples", "ssl", "shells", "ecosystem", "lab"],
     "Trusting": ["features", "conformance", "/tests/bogo/README", "attacks", "interop", "/SECURITY"],

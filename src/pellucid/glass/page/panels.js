@@ -130,6 +130,8 @@ const Panels = (() => {
 
   // -- the wire ----------------------------------------------------------------------------------------------
 
+  const quoted = (one) => one.plaintext && typeof one.plaintext === "object" && one.plaintext.text;
+
   const record = (one, context) =>
     h("tr", { class: one.legible ? "clear" : "sealed" },
       h("th", { scope: "row", class: one.sender }, one.sender),
@@ -137,8 +139,8 @@ const Panels = (() => {
         grouped(one.wire.slice(10, 58)), one.wire.length > 58 ? " …" : ""), h("small", {}, ` ${bytesText(one.size)}`)),
       h("td", {}, one.inside.map((inner) =>
         h("p", {}, inner.id ? h("button", { type: "button", class: "link", onclick: () => context.select(inner.id) }, inner.name) : inner.name,
-          inner.part ? h("small", {}, " a part of it") : null, inner.gist ? h("small", {}, ` ${inner.gist}`) : null)),
-        one.plaintext && typeof one.plaintext === "object" && one.plaintext.text ? shown(one.plaintext) : null));
+          inner.part ? h("small", {}, " a part of it") : null, inner.gist && !quoted(one) ? h("small", {}, ` ${inner.gist}`) : null)),
+        quoted(one) ? shown(one.plaintext) : null));
 
   const leak = (one) =>
     h("section", { class: `leak ${one.opens === true ? "bad" : one.opens === false ? "good" : ""}` },
