@@ -140,8 +140,15 @@ def shim() -> Iterator[str]:
         sys.path.remove(str(TESTS))
     config = json.loads((TESTS / "bogo" / "config.json").read_text("utf-8"))
     known = sorted(flag for flag in TABLE if flag not in ABSENT)
+    last = tomllib.loads((TESTS / "bogo" / "result.toml").read_text("utf-8"))
     yield "## BoringSSL's runner"
     yield ""
+    passed, failed, skipped = last["passed"], len(last["failed"]), last["skipped"]
+    yield f"Run on {last['date']:%-d %B %Y} by `tests/bogo/runner.sh` with {last['runner']}:"
+    yield f"{passed:,} tests passed, {failed} failed, {skipped:,} need what pellucid does not have. No loose"
+    yield "errors."
+    yield ""
+    yield from table(("failed", "because"), [(f"`{name}`", why) for name, why in last["failed"].items()])
     yield f"The shim knows {len(known)} flags:"
     yield ""
     yield ", ".join(f"`-{flag}`" for flag in known) + "."
