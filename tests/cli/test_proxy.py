@@ -298,7 +298,7 @@ def test_what_anybody_on_the_wire_sees(words: tuple[str, ...], site: int, ca: st
     told = proxy.stdout.decode()
     assert "heard in passing" in told
     assert "ClientHello" in told
-    assert "× application data" in told
+    assert "application data" in told  # how much of it is there yet when it is shown, the network decides
     assert "Finished" not in told  # nobody on the wire sees it
     assert proxy.code == 0
 
