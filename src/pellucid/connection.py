@@ -28,7 +28,7 @@ from pellucid.handshake.context import Handshake
 from pellucid.handshake.post import request_certificate, update_keys
 from pellucid.handshake.server import server
 from pellucid.machine import Machine
-from pellucid.records import APPLICATION_DATA
+from pellucid.protection import APPLICATION_DATA
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import Alert, AlertLevel
 

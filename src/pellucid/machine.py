@@ -33,18 +33,16 @@ from pellucid.limits import (
     MAX_HANDSHAKE_MESSAGE,
     MAX_WARNING_ALERTS,
 )
-from pellucid.records import (
+from pellucid.protection import (
     ALERT,
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
     EARLY,
     HANDSHAKE,
-    Note,
     PlainOpening,
     PlainSealing,
-    ReadHalf,
-    WriteHalf,
 )
+from pellucid.records import Note, ReadHalf, WriteHalf
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import Alert, AlertLevel, HandshakeType
 

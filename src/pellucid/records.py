@@ -1,351 +1,35 @@
-"""The record layer: framing and protection, a reading half and a writing half.
+"""The record layer: framing, a reading half and a writing half.
 
-RFC 8446 section 5; RFC 5246 section 6; RFC 5288, 6655 and 7905 (AEADs in TLS 1.2); RFC 8449 (sizes).
+RFC 8446 section 5.1; RFC 5246 section 6.2.1; RFC 8449 (sizes).
 
-The halves share nothing, so that one thread may block in reading while another writes. Each half
-holds one *protection* at a time, an object that seals or opens single records under one set of
-keys; a new epoch is a new protection. What makes it quick: AEAD objects are made once a key, the
-nonce is one xor of integers, a record costs one call into `cryptography` and no object of ours,
-and writes are gathered until somebody asks for the bytes.
+The halves share nothing, so that one thread may block in reading while another writes. Each holds
+one protection at a time (`protection`). Writes are gathered until somebody asks for the bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import Struct
 from typing import Any, NoReturn
 
-from cryptography.exceptions import InvalidTag
-
-from pellucid.crypto.schedule13 import TrafficSecret
-from pellucid.crypto.suites import Aead, Suite
 from pellucid.errors import PeerMisbehaved, Reason, TLSError, refuse
-from pellucid.limits import MAX_CIPHERTEXT_12, MAX_CIPHERTEXT_13, MAX_PLAINTEXT
-from pellucid.secret import Secret
+from pellucid.limits import MAX_CIPHERTEXT_13, MAX_PLAINTEXT
+from pellucid.protection import (
+    ALERT,
+    APPLICATION_DATA,
+    CHANGE_CIPHER_SPEC,
+    CHEAP_TO_COPY,
+    HANDSHAKE,
+    HANDSHAKE_KEYS,
+    PLAIN,
+    Opening,
+    PlainOpening,
+    PlainSealing,
+    Sealing,
+)
 
 Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
-CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
-_BYTES = tuple(bytes((number,)) for number in range(256))
-_PROTECTED = b"\x17\x03\x03"  # how every protected record of TLS 1.3 begins (RFC 8446 section 5.2)
-_header = Struct(">3sH").pack
 _RUN = 4  # records whose data is handed out in one piece: larger ones would cost page faults
-_CHEAP_TO_COPY = 2048  # bytes: to copy fewer costs less than to make a view of them
-PLAIN, EARLY, HANDSHAKE_KEYS, APPLICATION = 0, 1, 2, 3  # epochs; TLS 1.2 knows 0 and 1 only
-
-
-class Sealing:
-    """Protects outgoing records under one set of keys."""
-
-    __slots__ = ("epoch",)
-    epoch: int
-
-    def seal(self, content_type: int, fragment: bytes) -> bytes:
-        """The whole record: header and protected fragment.
-
-        Raises:
-            TLSError: `Reason.SEQUENCE_OVERFLOW`: the keys have protected as much as they may (RFC 8446
-                section 5.5), and this is application data.
-        """
-        raise NotImplementedError
-
-    def seal_data(self, data: bytes, most: int) -> list[bytes]:
-        """The short way: application data in records of `most` bytes each; their parts, in order.
-
-        []: nothing has happened, and `seal` is to be asked for each record.
-        """
-        return []
-
-
-class Opening:
-    """Opens incoming records under one set of keys."""
-
-    __slots__ = ("epoch", "max_ciphertext")
-    epoch: int
-    max_ciphertext: int
-
-    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
-        """Content type and plaintext. Raises PeerMisbehaved."""
-        raise NotImplementedError
-
-    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
-        """The short way: the plaintext of `buffer[start:stop]`, if that is one record of application data.
-
-        b"": it is not, or it is empty, or wrong. Nothing has happened, and `open` is to judge.
-        """
-        return b""
-
-    def limit(self, size: int) -> None:
-        """From now on no more than `size` bytes of plaintext (RFC 8449 section 4, RFC 6066 section 4)."""
-        raise NotImplementedError
-
-
-# -- no protection -----------------------------------------------------------------------------------
-
-
-class PlainSealing(Sealing):
-    """Records before any keys. A ClientHello says TLS 1.0 in its record (RFC 8446 section 5.1)."""
-
-    __slots__ = ("version",)
-
-    def __init__(self, version: int = 0x0303) -> None:
-        self.epoch = PLAIN
-        self.version = version
-
-    def seal(self, content_type: int, fragment: bytes) -> bytes:
-        """RFC 8446 section 5.1."""
-        size = len(fragment)
-        return b"%c\x03%c%c%c%b" % (content_type, self.version & 255, size >> 8, size & 255, fragment)
-
-
-class PlainOpening(Opening):
-    """Records before any keys."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        self.epoch = PLAIN
-        self.max_ciphertext = MAX_PLAINTEXT
-
-    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
-        """RFC 8446 section 5.1."""
-        return content_type, bytes(payload)
-
-    def limit(self, size: int) -> None:
-        """RFC 8449 section 4: unprotected messages are not subject to it."""
-
-
-# -- TLS 1.3 -----------------------------------------------------------------------------------------
-
-
-class Sealing13(Sealing):
-    """RFC 8446 section 5.2: the content type goes inside; outside all looks like application data.
-
-    Key and IV are made of the traffic secret for the first record: whoever is never spoken to under
-    it (an idle connection, a refused handshake) does not pay for them.
-    """
-
-    __slots__ = ("_aead", "_encrypt", "_iv", "_limit", "_sequence", "_tag", "_traffic", "padding")
-
-    def __init__(
-        self, aead: Aead, traffic: TrafficSecret, epoch: int, padding: Callable[[int], int] | None = None
-    ) -> None:
-        self._aead = aead
-        self._traffic: TrafficSecret | None = traffic
-        self._encrypt: Any = None
-        self._sequence = 0
-        self._limit = aead.max_records
-        self._tag = aead.tag_length
-        self.epoch = epoch
-        self.padding = padding
-
-    def _begin(self) -> Any:
-        aead = self._aead
-        traffic, self._traffic = self._traffic, None
-        key, iv = traffic.key_and_iv(aead)  # type: ignore[union-attr]
-        self._iv = int.from_bytes(iv, "big")
-        self._encrypt = encrypt = aead.make(key).encrypt
-        return encrypt
-
-    def seal(self, content_type: int, fragment: bytes) -> bytes:
-        """One record; `padding(size)` says how many zeros to add (RFC 8446 section 5.4)."""
-        sequence = self._sequence
-        if sequence >= self._limit and content_type == APPLICATION_DATA:  # the rest is few, and ends it
-            raise TLSError(Reason.SEQUENCE_OVERFLOW)
-        self._sequence = sequence + 1
-        encrypt = self._encrypt
-        if encrypt is None:
-            encrypt = self._begin()
-        if self.padding is not None:
-            inner = b"".join((fragment, _BYTES[content_type], bytes(self.padding(len(fragment)))))
-        elif type(fragment) is bytes:
-            inner = fragment + _BYTES[content_type]
-        else:
-            inner = b"".join((fragment, _BYTES[content_type]))
-        header = _header(_PROTECTED, len(inner) + self._tag)
-        return header + encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
-
-    def seal_data(self, data: bytes, most: int) -> list[bytes]:
-        """See `Sealing.seal_data`."""
-        sequence, size = self._sequence, len(data)
-        last = sequence + (size + most - 1) // most
-        if self.padding is not None or last > self._limit:
-            return []
-        encrypt = self._encrypt or self._begin()
-        iv = self._iv
-        self._sequence = last
-        view = memoryview(data)
-        parts: list[bytes] = []
-        for at in range(0, size, most):
-            inner = b"".join((view[at : at + most], b"\x17"))
-            header = _header(_PROTECTED, len(inner) + self._tag)
-            parts += header, encrypt((iv ^ sequence).to_bytes(12, "big"), inner, header)
-            sequence += 1
-        return parts
-
-
-class Opening13(Opening):
-    """RFC 8446 section 5.2. Key and IV are made for the first record, as in `Sealing13`."""
-
-    __slots__ = ("_aead", "_decrypt", "_iv", "_sequence", "_traffic", "max_inner")
-
-    def __init__(self, aead: Aead, traffic: TrafficSecret, epoch: int) -> None:
-        self._aead = aead
-        self._traffic: TrafficSecret | None = traffic
-        self._decrypt: Any = None
-        self._sequence = 0
-        self.epoch = epoch
-        self.max_ciphertext = MAX_CIPHERTEXT_13
-        self.max_inner = MAX_PLAINTEXT + 1
-
-    def _begin(self) -> Any:
-        aead = self._aead
-        traffic, self._traffic = self._traffic, None
-        key, iv = traffic.key_and_iv(aead)  # type: ignore[union-attr]
-        self._iv = int.from_bytes(iv, "big")
-        self._decrypt = decrypt = aead.make(key).decrypt
-        return decrypt
-
-    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
-        """The inner content type and its content, without the padding."""
-        sequence = self._sequence
-        decrypt = self._decrypt
-        if decrypt is None:
-            decrypt = self._begin()
-        try:
-            inner: bytes = decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, header)
-        except (InvalidTag, ValueError):
-            refuse(Reason.BAD_RECORD_MAC)
-        if content_type != APPLICATION_DATA:  # authentic, so it is the peer who is wrong
-            refuse(Reason.INVALID_OUTER_RECORD_TYPE, f"type {content_type}")
-        self._sequence = sequence + 1
-        if len(inner) > self.max_inner:
-            refuse(Reason.RECORD_OVERFLOW, f"{len(inner) - 1} bytes")
-        if inner and (kind := inner[-1]) > CHANGE_CIPHER_SPEC:
-            return kind, inner[:-1]
-        inner = inner.rstrip(b"\0")  # RFC 8446 5.4
-        if not inner:
-            refuse(Reason.NO_CONTENT_TYPE)
-        if inner[-1] == CHANGE_CIPHER_SPEC:
-            refuse(Reason.UNEXPECTED_RECORD, "a protected ChangeCipherSpec")
-        return inner[-1], inner[:-1]
-
-    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
-        """See `Opening.open_data`."""
-        first = start + 5
-        header = buffer[start:first]
-        if header != _header(_PROTECTED, stop - first & 0xFFFF):
-            return b""
-        decrypt = self._decrypt
-        if decrypt is None:
-            decrypt = self._begin()
-        small = stop - first < _CHEAP_TO_COPY
-        payload = buffer[first:stop] if small else memoryview(buffer)[first:stop]
-        try:
-            inner: bytes = decrypt((self._iv ^ self._sequence).to_bytes(12, "big"), payload, header)
-        except (InvalidTag, ValueError):
-            return b""
-        if not 1 < len(inner) <= self.max_inner:
-            return b""
-        if inner[-1] != APPLICATION_DATA:
-            inner = inner.rstrip(b"\0")  # RFC 8446 5.4
-            if len(inner) < 2 or inner[-1] != APPLICATION_DATA:
-                return b""
-        self._sequence += 1
-        return inner[:-1]
-
-    def limit(self, size: int) -> None:
-        """See `Opening.limit`; the content type counts."""
-        self.max_inner = size
-
-
-# -- TLS 1.2 with an AEAD ----------------------------------------------------------------------------
-
-
-class Sealing12(Sealing):
-    """RFC 5246 section 6.2.3.3: GCM and CCM carry 8 bytes of nonce, ChaCha20-Poly1305 none."""
-
-    __slots__ = ("_encrypt", "_explicit", "_fixed", "_iv", "_limit", "_overhead", "_sequence")
-
-    def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
-        self._encrypt = aead.make(key).encrypt
-        self._fixed = bytes(iv)
-        self._iv = int.from_bytes(iv, "big")
-        self._explicit = suite.explicit_nonce
-        self._overhead = suite.explicit_nonce + aead.tag_length
-        self._limit = aead.max_records
-        self._sequence = 0
-        self.epoch = 1
-
-    def seal(self, content_type: int, fragment: bytes) -> bytes:
-        """One record."""
-        sequence = self._sequence
-        if sequence >= self._limit and content_type == APPLICATION_DATA:  # an alert may still go out
-            raise TLSError(Reason.SEQUENCE_OVERFLOW)
-        self._sequence = sequence + 1
-        number = sequence.to_bytes(8, "big")
-        size = len(fragment)
-        associated = b"%b%c\x03\x03%c%c" % (number, content_type, size >> 8, size & 255)
-        total = size + self._overhead
-        header = b"%c\x03\x03%c%c" % (content_type, total >> 8, total & 255)
-        if self._explicit:
-            return header + number + self._encrypt(self._fixed + number, fragment, associated)
-        return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), fragment, associated)
-
-
-class Opening12(Opening):
-    """RFC 5246 section 6.2.3.3."""
-
-    __slots__ = ("_decrypt", "_explicit", "_fixed", "_iv", "_overhead", "_sequence", "max_inner")
-
-    def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
-        self._decrypt = aead.make(key).decrypt
-        self._fixed = bytes(iv)
-        self._iv = int.from_bytes(iv, "big")
-        self._explicit = suite.explicit_nonce
-        self._overhead = suite.explicit_nonce + aead.tag_length
-        self._sequence = 0
-        self.epoch = 1
-        self.max_ciphertext = MAX_CIPHERTEXT_12
-        self.max_inner = MAX_PLAINTEXT
-
-    def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
-        """Content type and plaintext."""
-        sequence = self._sequence
-        size = len(payload) - self._overhead
-        if size < 0:
-            refuse(Reason.BAD_RECORD_MAC, "the record is shorter than its tag")
-        if size > self.max_inner:
-            refuse(Reason.RECORD_OVERFLOW, f"{size} bytes")
-        associated = b"%b%c\x03\x03%c%c" % (sequence.to_bytes(8, "big"), content_type, size >> 8, size & 255)
-        try:
-            if self._explicit:
-                nonce = self._fixed + bytes(payload[:8])
-                inner = self._decrypt(nonce, payload[8:], associated)
-            else:
-                inner = self._decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, associated)
-        except (InvalidTag, ValueError):
-            refuse(Reason.BAD_RECORD_MAC)
-        self._sequence = sequence + 1
-        return content_type, inner
-
-    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
-        """See `Opening.open_data`."""
-        first = start + 5
-        header = buffer[start:first]
-        if stop - first <= self._overhead or header != _header(_PROTECTED, stop - first & 0xFFFF):
-            return b""
-        try:
-            return self.open(APPLICATION_DATA, header, memoryview(buffer)[first:stop])[1]
-        except PeerMisbehaved:
-            return b""
-
-    def limit(self, size: int) -> None:
-        """See `Opening.limit`."""
-        self.max_inner = size
-
-
-# -- the halves --------------------------------------------------------------------------------------
 
 
 class WriteHalf:
@@ -545,7 +229,7 @@ class ReadHalf:
             if have < 5 + length:
                 return None
             self._first = False
-            payload = buffer[start:stop] if length < _CHEAP_TO_COPY else memoryview(buffer)[start:stop]
+            payload = buffer[start:stop] if length < CHEAP_TO_COPY else memoryview(buffer)[start:stop]
             if have == 5 + length:
                 self.buffer, self._pos = b"", 0  # an idle connection keeps no bytes
             else:

@@ -197,7 +197,7 @@ def test_a_handshake_that_nobody_looks_at_makes_no_call_for_it(row: str) -> None
 def test_nobody_is_told_what_nobody_asked_for() -> None:
     """Every fact stands behind a look at who might want it: without those, none is left."""
     core = Path(sys.modules["pellucid"].__file__ or "").parent
-    files = [core / "connection.py", core / "machine.py", core / "records.py"]
+    files = [core / "connection.py", core / "machine.py", core / "records.py", core / "protection.py"]
     files += [
         file for floor in ("crypto", "handshake", "trust", "legacy") for file in (core / floor).glob("*.py")
     ]

@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from browser.conftest import CHROMIUM, FLAGS
 from browser.firefox import FIREFOX
 from browser.firefox import running as running_firefox
 from cli.running import Proxy, Serve
+from ecosystem.servers import running
 from pellucid import Authority
 from pellucid.asgi import TLSExtension, ssl_context_factory
 
@@ -100,16 +100,8 @@ class World:
                 ssl_context_factory=ssl_context_factory, timeout_graceful_shutdown=1,
             )
         )  # fmt: skip
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            while not server.started:
-                assert thread.is_alive(), "uvicorn ended"
-                time.sleep(0.01)
-            yield server.servers[0].sockets[0].getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(20)
+        with running(server) as port:
+            yield port
 
     @contextlib.contextmanager
     def openssl(self) -> Iterator[int]:

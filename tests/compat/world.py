@@ -37,22 +37,23 @@ class Contexts:
         context.load_verify_locations(self.ca)
         if certificate is not None:
             context.load_cert_chain(self.pem(certificate))
-        return self._set(context, settings)
+        return configured(context, settings)
 
     def server(self, kind: str = "pellucid", *, certificate: str = "localhost", **settings: Any) -> Any:
         context = KINDS[kind].SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.pem(certificate))
         context.load_verify_locations(self.ca)
-        return self._set(context, settings)
+        return configured(context, settings)
 
-    @staticmethod
-    def _set(context: Any, settings: dict[str, Any]) -> Any:
-        for name, value in settings.items():
-            if callable(getattr(context, name, None)):
-                getattr(context, name)(value)
-            else:
-                setattr(context, name, value)
-        return context
+
+def configured(context: Any, settings: dict[str, Any]) -> Any:
+    """`context`, with each of `settings` called, where it is a method, or set."""
+    for name, value in settings.items():
+        if callable(getattr(context, name, None)):
+            getattr(context, name)(value)
+        else:
+            setattr(context, name, value)
+    return context
 
 
 class Bios:

@@ -19,7 +19,7 @@ from pellucid.crypto.schedule13 import TrafficSecret
 from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason
 from pellucid.lab import Record, Tap, edit, extensions, insert, replace
-from pellucid.records import Sealing12, Sealing13
+from pellucid.protection import Sealing12, Sealing13
 from pellucid.resumption.sessions import TicketContent
 from pellucid.trust.constraints import name_fault
 from pellucid.wire.codepoints import ExtensionType as X

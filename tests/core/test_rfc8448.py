@@ -15,7 +15,7 @@ from pellucid.crypto.groups import GROUPS
 from pellucid.crypto.schedule13 import KeySchedule, TrafficSecret, resumption_psk
 from pellucid.crypto.suites import SUITES
 from pellucid.handshake.context import Transcript
-from pellucid.records import Opening13, Sealing13
+from pellucid.protection import Opening13, Sealing13
 from pellucid.wire.extensions import BODY
 from pellucid.wire.messages import MESSAGES_13, ClientHello, NewSessionTicket, ServerHello
 

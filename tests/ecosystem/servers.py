@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -142,6 +143,21 @@ def tls_front(
 
 
 @contextlib.contextmanager
+def running(server: Any) -> Iterator[int]:
+    """A `uvicorn.Server` in a thread of its own; its port."""
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "uvicorn ended"
+            time.sleep(0.01)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@contextlib.contextmanager
 def on_asyncio(
     start: Callable[[asyncio.Event], Awaitable[int]], new_loop: Callable[[], Any] = asyncio.new_event_loop
 ) -> Iterator[int]:
@@ -224,6 +240,7 @@ __all__ = [
     "listening",
     "on_asyncio",
     "on_streams",
+    "running",
     "tls_front",
     "tls_proxy",
 ]

@@ -11,14 +11,13 @@ import pickle
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from compat.world import Bios, Contexts
-from ecosystem.servers import LOOPBACK, free_port, listening, on_asyncio
+from ecosystem.servers import LOOPBACK, free_port, listening, on_asyncio, running
 from pellucid import UsageError
 from pellucid.asgi import TLSExtension, ssl_context_factory, tls_extension
 from pellucid.trust.identity import Identity
@@ -65,16 +64,8 @@ def uvicorn_server(contexts: Contexts, app: Any = None, **settings: Any) -> Iter
         **{"ssl_context_factory": ssl_context_factory, **settings},
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "uvicorn ended"
-            time.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(20)
+    with running(server) as port:
+        yield port
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ftplib
 import io
 import smtplib
@@ -24,24 +25,30 @@ pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("default")]
 # -- WebSockets ----------------------------------------------------------------------------------------
 
 
-def test_websockets_in_threads(sides: Sides) -> None:
-    connect = pytest.importorskip("websockets.sync.client").connect
+@contextlib.contextmanager
+def websocket_server(context: Any) -> Iterator[int]:
+    """A server in a thread that echoes; its port."""
     serve = pytest.importorskip("websockets.sync.server").serve
 
     def echo(connection: Any) -> None:
         for message in connection:
             connection.send(message)
 
-    with serve(echo, LOOPBACK, 0, ssl=sides.server()) as server:
+    with serve(echo, LOOPBACK, 0, ssl=context) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        port = server.socket.getsockname()[1]
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        thread.join(20)
+
+
+def test_websockets_in_threads(sides: Sides) -> None:
+    connect = pytest.importorskip("websockets.sync.client").connect
+    with websocket_server(sides.server()) as port:
         with connect(f"wss://localhost:{port}/", ssl=sides.client()) as client:
             for size in (1, 1000, 200_000):
                 client.send(BODY[:size])
                 assert client.recv(timeout=20) == BODY[:size]
-        server.shutdown()
-        thread.join(20)
 
 
 def test_websockets_on_asyncio(sides: Sides) -> None:
@@ -64,23 +71,12 @@ def test_websockets_on_asyncio(sides: Sides) -> None:
 
 def test_websocket_client(sides: Sides) -> None:
     connect = pytest.importorskip("websocket").create_connection
-    serve = pytest.importorskip("websockets.sync.server").serve
-
-    def echo(connection: Any) -> None:
-        for message in connection:
-            connection.send(message)
-
-    with serve(echo, LOOPBACK, 0, ssl=sides.server()) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        port = server.socket.getsockname()[1]
+    with websocket_server(sides.server()) as port:
         client = connect(f"wss://localhost:{port}/", sslopt={"context": sides.client()}, timeout=20)
         for size in (1, 1000, 200_000):
             client.send_binary(BODY[:size])
             assert client.recv() == BODY[:size]
         client.close()
-        server.shutdown()
-        thread.join(20)
 
 
 # -- mail ----------------------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ import asyncio
 import http.client
 import logging
 import os
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import pytest
 
 from compat.world import Bios, Contexts
-from ecosystem.servers import LOOPBACK, asgi_echo, free_port, listening, on_asyncio
+from ecosystem.servers import LOOPBACK, asgi_echo, free_port, listening, on_asyncio, running
 from pellucid import Authority
 from pellucid.compat import ssl as ours
 from pellucid.reload import CertificateFiles
@@ -76,16 +74,8 @@ def uvicorn_server(renewed: Renewed) -> Iterator[int]:
             timeout_graceful_shutdown=1,
         )
     )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "uvicorn ended"
-            time.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(20)
+    with running(server) as port:
+        yield port
 
 
 def hypercorn_server(renewed: Renewed) -> Iterator[int]:

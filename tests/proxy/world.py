@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from compat.world import configured
 from pellucid import Authority, ClientConfig, ServerConfig
 from pellucid.proxy import Leaves, Passage, Plan, Proxy
 
@@ -50,23 +51,16 @@ class World:
         """A client that believes one of the authorities."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self.folder / f"{ca}.pem")
-        return _set(context, settings)
+        found: ssl.SSLContext = configured(context, settings)
+        return found
 
     def server(self, certificate: str = "localhost", **settings: Any) -> ssl.SSLContext:
         """A server."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / f"{certificate}.pem")
         context.load_verify_locations(self.folder / "ca.pem")
-        return _set(context, settings)
-
-
-def _set(context: ssl.SSLContext, settings: dict[str, Any]) -> ssl.SSLContext:
-    for name, value in settings.items():
-        if callable(getattr(context, name, None)):
-            getattr(context, name)(value)
-        else:
-            setattr(context, name, value)
-    return context
+        found: ssl.SSLContext = configured(context, settings)
+        return found
 
 
 class Diary:

@@ -22,7 +22,7 @@ from pellucid.lab import (
     split,
 )
 from pellucid.limits import MAX_CHANGE_CIPHER_SPECS, MAX_EMPTY_RECORDS, MAX_PLAINTEXT, MAX_WARNING_ALERTS
-from pellucid.records import Sealing13
+from pellucid.protection import Sealing13
 from pellucid.wire.codepoints import Alert
 from pellucid.wire.messages import (
     Certificate,

@@ -36,11 +36,7 @@ LEAVES = {"rsa": "rsa-2048", "ecdsa": "ecdsa-p256", "ed25519": "ed25519"}
 INTERMEDIATE = "intermediate"
 
 
-@click.command(short_help="Make an authority for tests, in a folder.")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("names", nargs=-1)
-@click.option("--name", default="pellucid test authority", show_default=True, help="The authority's name.")
-@click.option(
+_key_option = click.option(
     "--key",
     type=click.Choice(list(KEY_KINDS)),
     metavar="KIND",
@@ -48,6 +44,13 @@ INTERMEDIATE = "intermediate"
     show_default=True,
     help=f"Kind of key: {', '.join(KEY_KINDS)}.",
 )
+
+
+@click.command(short_help="Make an authority for tests, in a folder.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("names", nargs=-1)
+@click.option("--name", default="pellucid test authority", show_default=True, help="The authority's name.")
+@_key_option
 @click.option("--no-leaves", is_flag=True, help="The authority only, no certificates for servers.")
 @click.option("--force", is_flag=True, help="Replace an authority that is there.")
 @output_options
@@ -99,14 +102,7 @@ def make_ca(
     metavar="PATH",
     help="PATH.pem and PATH-key.pem.  [default: the first name, here]",
 )
-@click.option(
-    "--key",
-    type=click.Choice(list(KEY_KINDS)),
-    metavar="KIND",
-    default="ecdsa-p256",
-    show_default=True,
-    help=f"Kind of key: {', '.join(KEY_KINDS)}.",
-)
+@_key_option
 @click.option("--days", type=float, default=90, show_default=True, help="How long it is valid.")
 @click.option("--client", is_flag=True, help="For a client instead of a server.")
 @click.option("--from-root", is_flag=True, help="Issue it from the root, without the intermediate.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE
+from pellucid.protection import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE
 
 HEADER = 0x100
 _CHANGE_CIPHER_SPEC_MESSAGE = 0x0101

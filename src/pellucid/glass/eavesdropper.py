@@ -19,7 +19,7 @@ from pellucid.crypto.suites import SUITES, Suite, legacy_suites
 from pellucid.errors import TLSError
 from pellucid.glass.crossings import OTHER
 from pellucid.glass.trace import Trace
-from pellucid.records import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Opening, Opening12, Opening13
+from pellucid.protection import ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Opening, Opening12, Opening13
 from pellucid.secret import Secret
 from pellucid.wire import messages as m
 from pellucid.wire.codepoints import ExtensionType as X

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple, TextIO
 
 from pellucid.errors import Reason, UsageError
 from pellucid.glass.telling import NAMES, TOLD, Raw, told
-from pellucid.records import APPLICATION_DATA
+from pellucid.protection import APPLICATION_DATA
 from pellucid.secret import Secret
 
 SCHEMA = 1

@@ -19,7 +19,7 @@ from pellucid.handshake.client12 import client12
 from pellucid.handshake.client13 import check_server_hello, client13, refuse_early_data
 from pellucid.handshake.context import Expect, Handshake, Steps, early_exporter
 from pellucid.handshake.offer import Offer, binder_label, key_schedule, psk_hash, session_binding
-from pellucid.records import EARLY, PlainSealing
+from pellucid.protection import EARLY, PlainSealing
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.trust.names import normal_name

@@ -37,7 +37,7 @@ from pellucid.handshake.context import (
     handshake_secrets,
 )
 from pellucid.handshake.offer import Offer, psk_hash, session_binding
-from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
+from pellucid.protection import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
 from pellucid.secret import Secret

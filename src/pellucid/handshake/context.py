@@ -15,7 +15,7 @@ from pellucid.crypto.signatures import sign
 from pellucid.crypto.suites import Hash, Suite
 from pellucid.errors import Reason, TLSError, refuse
 from pellucid.events import Event, Request, Sign
-from pellucid.records import APPLICATION, EARLY, HANDSHAKE, Opening13, Sealing13
+from pellucid.protection import APPLICATION, EARLY, HANDSHAKE, Opening13, Sealing13
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import HandshakeType
 from pellucid.wire.messages import HandshakeMessage, handshake

@@ -11,7 +11,7 @@ from pellucid.crypto.schedule12 import KeyBlock, master_secret, verify_data
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
 from pellucid.handshake.context import Handshake
-from pellucid.records import Opening, Opening12, Sealing, Sealing12
+from pellucid.protection import Opening, Opening12, Sealing, Sealing12
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import NamedGroup
 from pellucid.wire.messages import Finished

@@ -19,7 +19,7 @@ from pellucid.events import KeysUpdated, PeerAuthenticated
 from pellucid.handshake.context import Handshake, Steps, Transcript
 from pellucid.handshake.offer import keep_session
 from pellucid.limits import MAX_HELLO_REQUESTS, MAX_KEY_UPDATES, MAX_TICKET_LIFETIME, MAX_TICKETS_RECEIVED
-from pellucid.records import APPLICATION, HANDSHAKE, Opening13, Sealing13
+from pellucid.protection import APPLICATION, HANDSHAKE, Opening13, Sealing13
 from pellucid.resumption.sessions import FORMAT, Session
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X

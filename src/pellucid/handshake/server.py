@@ -14,7 +14,7 @@ from pellucid.events import SelectConfig
 from pellucid.handshake.context import Expect, Handshake, Steps
 from pellucid.handshake.server12 import server12
 from pellucid.handshake.server13 import server13
-from pellucid.records import PlainSealing
+from pellucid.protection import PlainSealing
 from pellucid.trust.names import why_not_a_host_name
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext

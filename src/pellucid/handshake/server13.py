@@ -51,7 +51,7 @@ from pellucid.handshake.psk13 import (
     issue_tickets,
 )
 from pellucid.limits import MAX_IDENTITIES_TRIED, MAX_PLAINTEXT, MAX_SKIPPED_EARLY_DATA
-from pellucid.records import APPLICATION, EARLY, HANDSHAKE_KEYS
+from pellucid.protection import APPLICATION, EARLY, HANDSHAKE_KEYS
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext

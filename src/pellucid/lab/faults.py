@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid.handshake.context import CCS
-from pellucid.records import CHANGE_CIPHER_SPEC, HANDSHAKE, PLAIN, PlainSealing, Sealing
+from pellucid.protection import CHANGE_CIPHER_SPEC, HANDSHAKE, PLAIN, PlainSealing, Sealing
 from pellucid.wire.codepoints import ExtensionType, HandshakeType
 from pellucid.wire.messages import RETRY_RANDOM, HandshakeMessage, ServerHello, handshake
 

@@ -15,7 +15,8 @@ from pellucid.errors import ConnectionEnded, PeerRefused, TLSError
 from pellucid.events import DataReceived, Event
 from pellucid.handshake.context import Handshake
 from pellucid.lab.faults import Fault, Item, Outgoing, Record
-from pellucid.records import CHANGE_CIPHER_SPEC, HANDSHAKE, WriteHalf
+from pellucid.protection import CHANGE_CIPHER_SPEC, HANDSHAKE
+from pellucid.records import WriteHalf
 from pellucid.wire.codepoints import Alert
 from pellucid.wire.messages import HandshakeMessage
 

@@ -9,7 +9,7 @@ from pellucid.errors import Reason, refuse
 from pellucid.legacy.cbc import CbcOpening, CbcSealing
 from pellucid.legacy.suites import Cbc
 from pellucid.limits import MAX_CIPHERTEXT_12, MAX_PLAINTEXT, MAX_RECORDS_GCM
-from pellucid.records import Opening, Sealing
+from pellucid.protection import Opening, Sealing
 
 
 class SealingCbc(Sealing):

@@ -21,7 +21,7 @@ from pellucid.glass.gist import agreed
 from pellucid.glass.hearing import TLS13, Hearing
 from pellucid.glass.trace import Trace
 from pellucid.programs import hook
-from pellucid.records import ALERT, APPLICATION, CHANGE_CIPHER_SPEC, HANDSHAKE, HANDSHAKE_KEYS, PLAIN
+from pellucid.protection import ALERT, APPLICATION, CHANGE_CIPHER_SPEC, HANDSHAKE, HANDSHAKE_KEYS, PLAIN
 from pellucid.wire.codepoints import HandshakeType
 
 _CLEAR = (HandshakeType.client_hello, HandshakeType.server_hello)

@@ -20,7 +20,7 @@ from pellucid.glass.capture.tcp import Conversation
 from pellucid.glass.decode import key_exchange_of
 from pellucid.glass.hearing import TLS13, Hearing
 from pellucid.glass.trace import Trace
-from pellucid.records import (
+from pellucid.protection import (
     ALERT,
     APPLICATION,
     APPLICATION_DATA,

@@ -22,7 +22,7 @@ from pellucid.glass.show import Said, listing
 from pellucid.glass.trace import Fact, Trace
 from pellucid.glass.views.bytes import plain
 from pellucid.glass.views.common import Entry
-from pellucid.records import APPLICATION_DATA, HANDSHAKE
+from pellucid.protection import APPLICATION_DATA, HANDSHAKE
 from pellucid.wire.codepoints import ContentType
 from pellucid.wire.codepoints import ExtensionType as X
 from pellucid.wire.framing import RecordHeader
