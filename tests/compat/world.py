@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,6 +12,9 @@ from pellucid import Authority
 from pellucid.compat import ssl as ours
 
 KINDS: dict[str, Any] = {"pellucid": ours, "openssl": ssl}
+
+
+Configured = TypeVar("Configured")
 
 
 class Contexts:
@@ -46,7 +49,7 @@ class Contexts:
         return configured(context, settings)
 
 
-def configured(context: Any, settings: dict[str, Any]) -> Any:
+def configured(context: Configured, settings: dict[str, Any]) -> Configured:
     """`context`, with each of `settings` called, where it is a method, or set."""
     for name, value in settings.items():
         if callable(getattr(context, name, None)):

@@ -44,11 +44,13 @@ def websocket_server(context: Any) -> Iterator[int]:
 
 def test_websockets_in_threads(sides: Sides) -> None:
     connect = pytest.importorskip("websockets.sync.client").connect
-    with websocket_server(sides.server()) as port:
-        with connect(f"wss://localhost:{port}/", ssl=sides.client()) as client:
-            for size in (1, 1000, 200_000):
-                client.send(BODY[:size])
-                assert client.recv(timeout=20) == BODY[:size]
+    with (
+        websocket_server(sides.server()) as port,
+        connect(f"wss://localhost:{port}/", ssl=sides.client()) as client,
+    ):
+        for size in (1, 1000, 200_000):
+            client.send(BODY[:size])
+            assert client.recv(timeout=20) == BODY[:size]
 
 
 def test_websockets_on_asyncio(sides: Sides) -> None:

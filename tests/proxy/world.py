@@ -51,16 +51,14 @@ class World:
         """A client that believes one of the authorities."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self.folder / f"{ca}.pem")
-        found: ssl.SSLContext = configured(context, settings)
-        return found
+        return configured(context, settings)
 
     def server(self, certificate: str = "localhost", **settings: Any) -> ssl.SSLContext:
         """A server."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / f"{certificate}.pem")
         context.load_verify_locations(self.folder / "ca.pem")
-        found: ssl.SSLContext = configured(context, settings)
-        return found
+        return configured(context, settings)
 
 
 class Diary:

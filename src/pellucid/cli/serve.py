@@ -114,8 +114,13 @@ def serve(
             scenes=scenes,
         )
         present = Present(base, lambda: identities_of(identity), terminal)
-        config = lambda: visitors.config(present.config)  # noqa: E731
-        server = Server(visitors.handle, config, (host, port), timeout=60, on_error=visitors.failed)
+        server = Server(
+            visitors.handle,
+            lambda: visitors.config(present.config),  # what the files say by then
+            (host, port),
+            timeout=60,
+            on_error=visitors.failed,
+        )
         stack.enter_context(server)
         end_on_sigterm(visitors.finished)
         if identity.cert or identity.key:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
 
 import click
 
@@ -45,21 +47,18 @@ def trace(
     """
     command = command_of(module, program)
     terminal = output.terminal()
-    sink = open(to, "w", encoding="utf-8") if to else sys.stderr  # noqa: SIM115
-    terminal.redirect(sink)
     pictures = Pictures(draw, output.show_secrets)
     watch = Watch(command, engine)
-    try:
-        with watch:
-            for seen in watch:
-                tell(terminal, seen)
-                pictures.add(seen.trace, title=seen.summary)
-        confess(terminal, watch)
-    except FileNotFoundError as error:
-        raise UsageError(Reason.BAD_CONFIG, f"there is no program {error.filename!r}") from None
-    finally:
-        if to:
-            sink.close()
+    with Path(to).open("w", encoding="utf-8") if to else nullcontext(sys.stderr) as sink:
+        terminal.redirect(sink)
+        try:
+            with watch:
+                for seen in watch:
+                    tell(terminal, seen)
+                    pictures.add(seen.trace, title=seen.summary)
+            confess(terminal, watch)
+        except FileNotFoundError as error:
+            raise UsageError(Reason.BAD_CONFIG, f"there is no program {error.filename!r}") from None
     return watch.code if watch.code >= 0 else 128 - watch.code  # as a shell says it
 
 

@@ -178,7 +178,7 @@ class Montgomery(Group):
             return self._private.generate()
         return self._private.from_private_bytes(random(self.client_share_length))
 
-    def generate(self, random: Random) -> PrivateShare:  # noqa: D102
+    def generate(self, random: Random) -> PrivateShare:  # noqa: D102 (the class above says it)
         key = self._key(random)
         exchange: Callable[[object], bytes] = key.exchange  # type: ignore[assignment]
         read = self._public.from_public_bytes
@@ -202,7 +202,7 @@ class Weierstrass(Group):
         self._order = order
         self._scalar_length = scalar_length
 
-    def generate(self, random: Random) -> PrivateShare:  # noqa: D102
+    def generate(self, random: Random) -> PrivateShare:  # noqa: D102 (the class above says it)
         if random is os.urandom:
             return self._share(generate_private_key(self._curve))
         # FIPS 186-5 A.2.1: 64 bits more than the order has make the bias of the modulus vanish.
@@ -273,7 +273,7 @@ class Kem(Group):
         super().__init__(code, name, kem.key_length, kem.ciphertext_length, kem=True)
         self._kem = kem
 
-    def generate(self, random: Random) -> PrivateShare:  # noqa: D102
+    def generate(self, random: Random) -> PrivateShare:  # noqa: D102 (the class above says it)
         key, decapsulate = self._kem.generate(random)
         return PrivateShare(self, key, decapsulate)
 
@@ -297,7 +297,7 @@ class Hybrid(Group):
         self._kem = kem
         self._kem_first = kem_first
 
-    def generate(self, random: Random) -> PrivateShare:  # noqa: D102
+    def generate(self, random: Random) -> PrivateShare:  # noqa: D102 (the class above says it)
         classical = self._dh.generate(random)
         key, decapsulate = self._kem.generate(random)
         exchange = classical._agree
