@@ -14,6 +14,19 @@ from support import House
 settings.register_profile("pellucid", deadline=None)
 settings.load_profile("pellucid")
 
+# Where other people's programs take part, whose timing is not ours: such a test that fails is run once more,
+# and the summary names it (R). Everywhere else the first failure counts.
+TESTS = Path(__file__).resolve().parent
+WITH_OTHERS = tuple(TESTS / name for name in ("browser", "ecosystem", "interop", "programs"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        others = item.get_closest_marker("interop") or item.path == TESTS / "cli" / "test_proxy.py"
+        if others or any(item.path.is_relative_to(folder) for folder in WITH_OTHERS):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 SHARED = Path(os.environ.get("PELLUCID_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

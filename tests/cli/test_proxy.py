@@ -108,7 +108,10 @@ def test_what_honours_https_proxy(program: str, site: int, authority_folder: Pat
         )
         assert done.stdout == PAGE, done.stderr.decode()
     (told,) = proxy.objects
-    assert (told["way"], told["to"], told["error"]) == ("intercept", f"localhost:{site}", None)
+    assert (told["way"], told["to"]) == ("intercept", f"localhost:{site}")
+    # These programs close without a close_notify when they have their page; the server's may come later.
+    error = told["error"]
+    assert error is None or (error["side"], error["reason"]) == ("client", "truncated")
     assert told["front"]["version"] == told["behind"]["version"] == "TLS 1.3"
     assert told["front"]["alpn"] == told["behind"]["alpn"] == "http/1.1"
     assert told["received"] > len(PAGE)
