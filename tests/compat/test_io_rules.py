@@ -158,6 +158,60 @@ def test_a_write_that_the_network_takes_in_part_is_finished_by_the_retry(pair: t
     assert bytes(received) == data  # once, and in order
 
 
+def fill(client: Any, piece: bytes) -> int:
+    """Send `piece` until the network takes no more; how often. The last one is sealed, and not sent whole."""
+    client.settimeout(0)
+    count = 0
+    with pytest.raises(ssl.SSLWantWriteError):
+        while True:
+            count += 1
+            client.send(piece)
+    return count
+
+
+def drain(server: Any) -> bytes:
+    """All that there is for now."""
+    server.settimeout(0)
+    received = bytearray()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        while True:
+            received.extend(server.recv(65_536))
+    return bytes(received)
+
+
+def test_a_retry_with_more_behind_it_sends_each_byte_once(pair: tuple[Any, Any]) -> None:
+    # What tornado does: what was written in the meantime stands behind what is tried again.
+    client, server = pair
+    count = fill(client, b"a" * 1_000)
+    received = drain(server)
+    assert client.send(b"a" * 1_000 + b"b" * 500) == 1_500
+    received += drain(server)
+    assert received == b"a" * 1_000 * count + b"b" * 500
+
+
+def test_a_retry_with_less_is_refused(pair: tuple[Any, Any]) -> None:
+    client, server = pair
+    fill(client, bytes(1_000))
+    drain(server)
+    with pytest.raises(ssl.SSLError) as caught:
+        client.send(bytes(999))
+    assert caught.value.reason == "BAD_LENGTH"  # as by OpenSSL
+
+
+def test_who_was_told_to_wait_may_resize_the_buffer(bios: Any, pair: tuple[Any, Any]) -> None:
+    client, _ = pair
+    client.settimeout(0)
+    into, data = bytearray(8), bytearray(8_000_000)
+    with pytest.raises(ssl.SSLWantReadError) as reading:
+        client.recv_into(into)
+    with pytest.raises(ssl.SSLWantWriteError) as writing:
+        client.send(data)
+    into.append(0)
+    data.append(0)
+    assert reading.value.__traceback__ is not None
+    assert writing.value.__traceback__ is not None  # it holds the frames, and they nothing of ours
+
+
 def test_a_reader_does_not_wait_for_a_blocked_writer(pair: tuple[Any, Any]) -> None:
     client, server = pair
     writing = threading.Thread(target=lambda: client.sendall(bytes(8_000_000)))

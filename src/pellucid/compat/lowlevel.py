@@ -177,8 +177,12 @@ class LowLevel(Answers, More):
             size = len(view)
         if size == 0:
             return 0
-        with self._reading:
-            data = self._take(size)
+        try:
+            with self._reading:
+                data = self._take(size)
+        except BaseException:
+            view.release()  # the traceback would keep it, and with it the buffer its size
+            raise
         view[: len(data)] = data
         self._raise_delayed()
         return len(data)
@@ -296,7 +300,7 @@ class LowLevel(Answers, More):
     # -- writing ---------------------------------------------------------------------------------
 
     def write(self, data: Any) -> int:
-        """Send all of `data`; after `SSLWantWriteError`, call again with the same."""
+        """Send all of `data`; after `SSLWantWriteError`, call again with the same, or with more behind it."""
         self._begin()
         try:
             view = memoryview(data)
@@ -314,12 +318,17 @@ class LowLevel(Answers, More):
         try:
             if self._unsent:
                 self._push()
-            while (at := self._written) < size:
-                piece = bytes(view if size <= CHUNK else view.cast("B")[at : at + CHUNK])
+            if (at := self._written) > size:  # so much is sealed, and cannot be taken back
+                raise build(ssl.SSLError, 1, "BAD_LENGTH", "bad length")
+            while at < size:
+                piece = bytes(view.cast("B")[at : at + CHUNK] if at or size > CHUNK else view)
                 wire = self._seal(piece)
-                self._written = at + len(piece)
+                at = self._written = at + len(piece)
                 self._carry(wire)
             self._written = 0
+        except BaseException:
+            view.release()  # the traceback would keep it, and with it the buffer its size
+            raise
         finally:
             self._writing.release()
         if self._left_over:
