@@ -62,7 +62,7 @@ async def serving(
     listener = TLSListener(tcp, config, **options)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, handler)
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             yield listener.extra(SocketAttribute.local_port)
         tasks.cancel_scope.cancel()
 
@@ -289,7 +289,7 @@ async def test_in_memory_tls_in_tls_and_unwrap(
         await outer.send(b"outside again")
         await outer.aclose()
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer)
             outer = await wrap_client(left, "localhost", client_config)

@@ -125,9 +125,9 @@ def test_a_running_server_shows_the_new_one(authority: Authority, tmp_path: Path
     config = reloading(ServerConfig(), files)
     assert config() is config()
     with serve(echo, config) as server:
-        first = connect("127.0.0.1", server.port, config=client, server_name="old.test", timeout=20)
+        first = connect("127.0.0.1", server.port, config=client, server_name="old.test", timeout=60)
         issue(authority, tmp_path, "new.test")
-        with connect("127.0.0.1", server.port, config=client, server_name="new.test", timeout=20) as tls:
+        with connect("127.0.0.1", server.port, config=client, server_name="new.test", timeout=60) as tls:
             assert tls.info.peer_chain[0] == files.identity.leaf
         first.sendall(b"still here")
         assert first.recv() == b"still here"

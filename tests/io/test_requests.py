@@ -161,7 +161,7 @@ def over_sockets(client: ClientConfig, server: ServerConfig, offices: tuple[Any,
 
     with (
         pellucid.serve(handler, server, answer=offices[1]) as listening,
-        pellucid.connect("localhost", listening.port, config=client, timeout=20, answer=offices[0]) as tls,
+        pellucid.connect("localhost", listening.port, config=client, timeout=60, answer=offices[0]) as tls,
     ):
         tls.sendall(b"hello")
         return bytes(tls.recv(10))

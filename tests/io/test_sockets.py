@@ -66,7 +66,7 @@ def pair(
     left, right = tcp_pair()
     server = spawn(wrap_server, right, server_config)
     client = wrap_client(left, "localhost", client_config)
-    both = client, server.result(10)
+    both = client, server.result(60)
     yield both
     for one in both:
         one.close()
@@ -77,7 +77,7 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
         left = socket.create_connection(listener.getsockname())
         right, _ = listener.accept()
     for one in (left, right):
-        one.settimeout(20)
+        one.settimeout(60)
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return left, right
 
@@ -116,7 +116,7 @@ def test_a_reader_never_waits_for_a_blocked_writer(pair: tuple[TLSSocket, TLSSoc
     assert client.recv() == b"still here"
     assert not writer.done()
     assert len(read(server, size)) == size
-    writer.result(20)
+    writer.result(60)
     assert any(isinstance(event, KeysUpdated) for event in server.events), "the writer took the answer along"
 
 
@@ -126,10 +126,10 @@ def test_a_lone_reader_answers_by_itself(pair: tuple[TLSSocket, TLSSocket]) -> N
     server.sendall(b"new keys")
     assert client.recv() == b"new keys"
     server.settimeout(0.2)
-    with pytest.raises(TimeoutError):
-        server.recv()  # only the KeyUpdate came
-    assert any(isinstance(event, KeysUpdated) for event in server.events)
-    server.settimeout(20)
+    while not any(isinstance(event, KeysUpdated) for event in server.events):
+        with pytest.raises(TimeoutError):
+            server.recv()  # only the KeyUpdate comes
+    server.settimeout(60)
     client.sendall(b"mine are new too")
     assert server.recv() == b"mine are new too"
 
@@ -162,7 +162,7 @@ def test_a_timeout_leaves_the_connection_whole(pair: tuple[TLSSocket, TLSSocket]
     with pytest.raises(TimeoutError):
         client.recv()
     server.sendall(b"late")
-    client.settimeout(20)
+    client.settimeout(60)
     assert client.recv() == b"late"
 
 
@@ -176,9 +176,9 @@ def test_a_send_that_timed_out_is_repeated(pair: tuple[TLSSocket, TLSSocket], sp
             sent += client.send(piece)
     assert client.waiting_to_send
     reader = spawn(read, server, sent + len(piece))
-    client.settimeout(20)
+    client.settimeout(60)
     assert client.send(piece) == len(piece)
-    assert reader.result(20) == piece * (sent // len(piece) + 1)
+    assert reader.result(60) == piece * (sent // len(piece) + 1)
 
 
 def test_a_handshake_times_out(client_config: ClientConfig) -> None:
@@ -224,7 +224,7 @@ def test_non_blocking(client_config: ClientConfig, server_config: ServerConfig) 
         talks = {tls: talk(tls) for tls in (client, server)}
         for tls in talks:
             selector.register(tls, selectors.EVENT_READ)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         ready: list[TLSSocket] = [client, server]
         while talks:
             assert time.monotonic() < deadline
@@ -271,7 +271,7 @@ def test_starttls(spawn: Spawn, client_config: ClientConfig, server_config: Serv
     assert left.recv(100) == b"220 go\r\n"
     with wrap_client(left, "localhost", client_config) as tls:
         tls.sendall(b"in secret")
-        assert server.result(10) == b"in secret"
+        assert server.result(60) == b"in secret"
 
 
 def test_what_was_read_before_tls_is_handed_over(
@@ -280,7 +280,7 @@ def test_what_was_read_before_tls_is_handed_over(
     left, right = tcp_pair()
     client = spawn(wrap_client, left, "localhost", client_config)
     peeked = right.recv(7)
-    with wrap_server(right, server_config, received=peeked) as tls, client.result(10) as other:
+    with wrap_server(right, server_config, received=peeked) as tls, client.result(60) as other:
         tls.sendall(b"ok")
         assert other.recv() == b"ok"
 
@@ -302,7 +302,7 @@ def test_unwrap_gives_back_the_socket_and_what_came_behind(
     client._sock.sendall(b"plain again!")  # right behind close_notify
     while client.recv():
         pass
-    assert task.result(10) == b"plain again!"
+    assert task.result(60) == b"plain again!"
     rest = client.connection.unread_data()
     assert rest or client._sock.recv(100) == b"plain answer"
 
@@ -336,7 +336,7 @@ def test_no_reset_overtakes_the_last_words(
         tls = wrap_client(left, "localhost", client_config)
         tls.sendall(b"question")
         tls.sendall(b"more that nobody reads")
-        task.result(10)
+        task.result(60)
         assert b"".join(tls) == b"y" * 50_000
         tls.close()
 
@@ -348,7 +348,7 @@ def test_a_client_that_never_reads_its_tickets_still_delivers(
         left, right = tcp_pair()
         server = spawn(wrap_server, right, server_config)
         tls = wrap_client(left, "localhost", client_config)
-        other = server.result(10)  # the tickets are in the client's kernel now
+        other = server.result(60)  # the tickets are in the client's kernel now
         tls.sendall(b"z" * 100_000)
         tls.close()
         assert b"".join(other) == b"z" * 100_000
@@ -402,10 +402,10 @@ def test_sendfile(pair: tuple[TLSSocket, TLSSocket], spawn: Spawn) -> None:
     data = bytes(range(256)) * 1000
     reader = spawn(read, server, 200_000)
     assert client.sendfile(io.BytesIO(data), offset=1000, count=200_000) == 200_000
-    assert reader.result(10) == data[1000:201_000]
+    assert reader.result(60) == data[1000:201_000]
     reader = spawn(read, server, 5)
     assert client.sendfile(io.BytesIO(b"short")) == 5
-    assert reader.result(10) == b"short"
+    assert reader.result(60) == b"short"
 
 
 @pytest.mark.parametrize("kind", [bytearray, memoryview, bytes])
@@ -445,8 +445,8 @@ def test_an_answer_may_refuse_with_its_own_reason(
     config = client_config.replace(ask=frozenset({VerifyPeer}))
     with serve(lambda tls: None, server_config, on_error=failed) as server:
         with pytest.raises(CertificateRefused) as refused:
-            connect("localhost", server.port, config=config, timeout=10, answer=judge)
-        assert done.wait(10)
+            connect("localhost", server.port, config=config, timeout=60, answer=judge)
+        assert done.wait(60)
     assert refused.value.reason is Reason.UNKNOWN_CA
     assert isinstance(errors[0], PeerRefused)
     assert errors[0].alert == Alert.unknown_ca
@@ -466,8 +466,8 @@ def test_an_answer_that_fails_is_told_and_raised(authority: Authority, client_co
     config = ServerConfig(ask=frozenset({SelectIdentity}))
     with serve(lambda tls: None, config, answer=answer, on_error=failed) as server:
         with pytest.raises(PeerRefused) as told:
-            connect("localhost", server.port, config=client_config, timeout=10)
-        assert done.wait(10)
+            connect("localhost", server.port, config=client_config, timeout=60)
+        assert done.wait(60)
     assert told.value.alert == Alert.internal_error
     assert isinstance(errors[0], TLSError)
     assert errors[0].reason is Reason.APPLICATION_FAILED
@@ -477,15 +477,15 @@ def test_an_answer_that_fails_is_told_and_raised(authority: Authority, client_co
 def test_nobody_answers(client_config: ClientConfig) -> None:
     config = ServerConfig(ask=frozenset({SelectIdentity}))
     with serve(lambda tls: None, config) as server, pytest.raises(PeerRefused) as told:
-        connect("localhost", server.port, config=client_config, timeout=10)
+        connect("localhost", server.port, config=client_config, timeout=60)
     assert told.value.alert == Alert.internal_error
 
 
 def test_a_server_swaps_its_configuration(authority: Authority, client_config: ClientConfig) -> None:
     first, second = authority.issue("localhost"), authority.issue("localhost")
     with serve(lambda tls: tls.sendall(b"."), ServerConfig(identities=(first,))) as server:
-        with connect("localhost", server.port, config=client_config, timeout=10) as tls:
+        with connect("localhost", server.port, config=client_config, timeout=60) as tls:
             assert tls.info.peer_chain[0] == first.leaf
         server.config = ServerConfig(identities=(second,))
-        with connect("localhost", server.port, config=client_config, timeout=10) as tls:
+        with connect("localhost", server.port, config=client_config, timeout=60) as tls:
             assert tls.info.peer_chain[0] == second.leaf

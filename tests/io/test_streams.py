@@ -53,7 +53,7 @@ def test_blocking_echo(authority: Authority, server_config: ServerConfig, size: 
     data = data[:size]
     with (
         serve(echo, server_config) as server,
-        connect("localhost", server.port, config=config, timeout=20) as tls,
+        connect("localhost", server.port, config=config, timeout=60) as tls,
     ):
 
         def send() -> None:
@@ -77,7 +77,7 @@ def test_asyncio_echo(authority: Authority, server_config: ServerConfig, size: i
         server = await start_server(answer, server_config)
         port = server.sockets[0].getsockname()[1]
         config = ClientConfig(trust=authority.trust())
-        stream = await open_connection("127.0.0.1", port, config=config, server_name="localhost", timeout=20)
+        stream = await open_connection("127.0.0.1", port, config=config, server_name="localhost", timeout=60)
         async with stream:
             sending = asyncio.create_task(send_all(stream))
             found = b"".join([data async for data in stream])
@@ -104,7 +104,7 @@ def test_one_thread_reads_while_another_sends(authority: Authority, server_confi
 
     with (
         serve(collect, server_config) as server,
-        connect("localhost", server.port, config=config, timeout=20) as tls,
+        connect("localhost", server.port, config=config, timeout=60) as tls,
     ):
         answers: list[bytes] = []
         reader = threading.Thread(target=lambda: answers.append(b"".join(tls)))
@@ -112,7 +112,7 @@ def test_one_thread_reads_while_another_sends(authority: Authority, server_confi
         for number in range(1000):
             tls.sendall(b"%04d" % number)
         tls.shutdown_write()
-        reader.join(20)
+        reader.join(60)
         assert answers == [b"done"]
     assert received == [b"".join(b"%04d" % number for number in range(1000))]
 
@@ -129,8 +129,8 @@ def test_a_refused_certificate_tells_the_server(server_config: ServerConfig) -> 
 
     with serve(echo, server_config, on_error=failed) as server:
         with pytest.raises(CertificateRefused) as refused:
-            connect("localhost", server.port, config=ClientConfig(trust=stranger.trust()), timeout=10)
-        assert done.wait(10)
+            connect("localhost", server.port, config=ClientConfig(trust=stranger.trust()), timeout=60)
+        assert done.wait(60)
     assert refused.value.reason is Reason.UNKNOWN_CA
     assert isinstance(errors[0], PeerRefused)
     assert errors[0].alert == 48
@@ -144,7 +144,7 @@ def test_a_cut_line_is_truncation(authority: Authority, server_config: ServerCon
         tls._sock.shutdown(socket.SHUT_RDWR)
 
     with serve(cut, server_config) as server:
-        tls = connect("localhost", server.port, config=ClientConfig(trust=authority.trust()), timeout=10)
+        tls = connect("localhost", server.port, config=ClientConfig(trust=authority.trust()), timeout=60)
         assert tls.recv() == b"half of"
         with pytest.raises(ConnectionEnded) as ended:
             tls.recv()
@@ -169,14 +169,14 @@ def test_tls_inside_tls(authority: Authority, server_config: ServerConfig) -> No
         inner.sendall(b"inside")
         assert inner.recv() == b"edisni"
         assert inner.recv() == b""  # who leaves before has the other end write into nothing
-    thread.join(10)
+    thread.join(60)
     right.close()
 
 
 def test_makefile(authority: Authority, server_config: ServerConfig) -> None:
     with (
         serve(echo, server_config) as server,
-        connect("localhost", server.port, config=ClientConfig(trust=authority.trust()), timeout=10) as tls,
+        connect("localhost", server.port, config=ClientConfig(trust=authority.trust()), timeout=60) as tls,
     ):
         tls.sendall(b"one\ntwo\n")
         with tls.makefile("rb") as file:
@@ -206,7 +206,7 @@ def test_certificate_and_signature_may_be_awaited(authority: Authority) -> None:
         server = await start_server(hello, config, answer=answer)
         port = server.sockets[0].getsockname()[1]
         client = ClientConfig(trust=authority.trust())
-        stream = await open_connection("localhost", port, config=client, timeout=10)
+        stream = await open_connection("localhost", port, config=client, timeout=60)
         data = await stream.read(65536)
         await stream.aclose()
         server.close()
@@ -229,6 +229,6 @@ def test_plain_http_is_named(server_config: ServerConfig) -> None:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
             with contextlib.suppress(OSError):
                 assert plain.recv(100)[0] == 21
-        assert done.wait(10)
+        assert done.wait(60)
     assert isinstance(errors[0], TLSError)
     assert errors[0].reason is Reason.HTTP_REQUEST

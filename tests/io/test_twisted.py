@@ -45,7 +45,7 @@ def _reactor() -> Iterator[None]:
     thread.start()
     yield
     loop.callFromThread(loop.stop)
-    thread.join(20)
+    thread.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def in_reactor(work: Callable[[], Any]) -> Any:
     """What `work` gives, in the reactor's thread."""
     found: queue.Queue[Any] = queue.Queue()
     loop.callFromThread(lambda: found.put(work()))
-    return found.get(timeout=20)
+    return found.get(timeout=60)
 
 
 class Echo(protocol.Protocol):  # type: ignore[misc]
@@ -117,7 +117,7 @@ def test_a_server_echoes_and_closes_properly(version: int, port: int, authority:
         alpn=("echo",),
         identities=(authority.issue("somebody", client=True),),
     )
-    with connect("localhost", port, config=config, timeout=20) as tls:
+    with connect("localhost", port, config=config, timeout=60) as tls:
         sender = threading.Thread(target=tls.sendall, args=(BODY,))
         sender.start()
         assert exactly(tls, len(BODY)) == BODY
@@ -131,7 +131,7 @@ def test_a_server_echoes_and_closes_properly(version: int, port: int, authority:
 def test_openssls_client_is_served(port: int, authority: Authority) -> None:
     context = ssl.create_default_context(cadata=authority.pem.decode())
     with (
-        socket.create_connection((LOOPBACK, port), 20) as plain,
+        socket.create_connection((LOOPBACK, port), 60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as tls,
     ):
         # In turns: two threads may not use one `ssl.SSLSocket` (its `recv` then sees ends that are none).
@@ -146,22 +146,22 @@ def test_a_refusal_sends_its_alert_and_tells_the_protocol(port: int, authority: 
     config = ClientConfig(trust=authority.trust(), identities=(stranger,))
     with (
         pytest.raises(PeerRefused),
-        connect("localhost", port, config=config, timeout=20) as tls,
+        connect("localhost", port, config=config, timeout=60) as tls,
     ):
         tls.recv()
-    lost = Echo.ends.get(timeout=20)
+    lost = Echo.ends.get(timeout=60)
     assert isinstance(lost, TLSFailure)
     assert lost.tls_error.reason is Reason.UNKNOWN_CA
 
 
 def test_a_cut_line_is_connection_lost(port: int, authority: Authority) -> None:
     config = ClientConfig(trust=authority.trust())
-    with socket.create_connection((LOOPBACK, port), 20) as plain:
+    with socket.create_connection((LOOPBACK, port), 60) as plain:
         tls = wrap_client(plain, "localhost", config)
         tls.sendall(b"x")
         assert tls.recv() == b"x"
         plain.shutdown(socket.SHUT_WR)
-        assert type(Echo.ends.get(timeout=20)).__name__ == "ConnectionLost"
+        assert type(Echo.ends.get(timeout=60)).__name__ == "ConnectionLost"
 
 
 class Asking(protocol.Protocol):  # type: ignore[misc]
@@ -204,7 +204,7 @@ def test_a_client(server: str, authority: Authority, tmp_path: Path, port: int) 
         listening = in_reactor(lambda: loop.listenSSL(0, factory, options, interface=LOOPBACK))
         port = listening.getHost().port
     asking = asked(port, ClientTLS("localhost", ClientConfig(trust=authority.trust())))
-    asking.done.get(timeout=20)
+    asking.done.get(timeout=60)
     assert asking.data == BODY
     if server == "pyOpenSSL":
         in_reactor(listening.stopListening)
@@ -214,8 +214,8 @@ def test_a_client_refuses_a_server_that_it_does_not_believe(server_config: Serve
     errors: queue.Queue[BaseException] = queue.Queue()
     with serve(lambda tls: None, server_config, on_error=errors.put) as server:
         asking = asked(server.port, ClientTLS("localhost", ClientConfig(trust=Authority.create().trust())))
-        lost = asking.done.get(timeout=20)
-        refused = errors.get(timeout=20)
+        lost = asking.done.get(timeout=60)
+        refused = errors.get(timeout=60)
     assert isinstance(lost, TLSFailure)
     assert lost.tls_error.reason is Reason.UNKNOWN_CA
     assert isinstance(refused, PeerRefused)
