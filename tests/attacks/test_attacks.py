@@ -138,7 +138,7 @@ def test_a_common_name_is_no_name() -> None:
 def test_strange_exponents_do_no_harm(exponent: int) -> None:
     """CVE-2023-46724 and kin: 1 signs anything, a huge one costs seconds. 3 is small and legal."""
     numbers = RSAPublicNumbers(exponent, (1 << 2047) | (1 << 100) | 1)
-    started = time.monotonic()
+    started = time.process_time()
     error: Any = None
     try:
         verify((certificate_of(public_key=numbers.public_key()),), "localhost", trust=TRUST)
@@ -146,7 +146,7 @@ def test_strange_exponents_do_no_harm(exponent: int) -> None:
         error = refusal
     except ValueError:
         error = "cryptography makes no such key"
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert (error is None) is (exponent == 3), error
 
 
@@ -155,12 +155,12 @@ def test_a_certificate_with_very_many_names() -> None:
     limited = Authority.create("limited", permitted=[f"d{number}.test" for number in range(200)])
     identity = limited.issue(*[f"n{number}.d199.test" for number in range(1000)])
     foreign = limited.issue(*[f"n{number}.elsewhere.test" for number in range(1000)])
-    started = time.monotonic()
+    started = time.process_time()
     verify(identity.chain, "n1.d199.test", trust=limited.trust())
     with pytest.raises(TLSError) as refusal:
         verify(foreign.chain, "n1.elsewhere.test", trust=limited.trust())
     assert refusal.value.reason is Reason.NAME_CONSTRAINTS
-    assert time.monotonic() - started < 10  # half a second on a machine that does nothing else
+    assert time.process_time() - started < 10  # it is half a second
 
 
 # -- OCSP ------------------------------------------------------------------------------------------

@@ -81,14 +81,14 @@ class Runner:
     def run(self, flags: list[str], *scripts: Callable[[socket.socket], None]) -> int:
         """Run the shim with `flags`; each script gets one connection's socket. Returns the exit code."""
         listener = socket.create_server(("127.0.0.1", 0))
-        listener.settimeout(20)
+        listener.settimeout(60)
         faults: list[BaseException] = []
 
         def serve() -> None:
             try:
                 for script in scripts:
                     sock, _ = listener.accept()
-                    sock.settimeout(20)
+                    sock.settimeout(60)
                     with sock:
                         assert sock.recv(8, socket.MSG_WAITALL) == (77).to_bytes(8, "little")
                         script(sock)
@@ -102,7 +102,7 @@ class Runner:
         thread.start()
         self.capsys.readouterr()
         code = main(["-port", port, "-shim-id", "77", *flags])
-        thread.join(30)
+        thread.join(60)
         self.stderr = self.capsys.readouterr().err
         if faults:
             raise AssertionError(f"{faults[0]!r}; the shim said {self.stderr!r}") from faults[0]

@@ -64,7 +64,7 @@ def test_the_executable_runs(runner: Runner, authority: Authority, identity: Ide
     with sock, listener:
         assert sock.recv(8, socket.MSG_WAITALL) == (5).to_bytes(8, "little")
         as_server(ServerConfig(identities=(identity,)), echo)(sock)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
     assert out == b""
 

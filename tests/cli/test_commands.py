@@ -122,7 +122,7 @@ def test_a_reader_who_has_gone_is_141_and_no_traceback() -> None:
 def test_ctrl_c_is_130() -> None:
     with Serve() as server:
         server.process.send_signal(signal.SIGINT)
-        server.process.wait(20)
+        server.process.wait(60)
     assert server.code == 130
 
 

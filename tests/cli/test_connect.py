@@ -97,7 +97,7 @@ def test_the_record_of_a_failed_connection(
         port = listener.getsockname()[1]
         arguments = ("connect", f"localhost:{port}", "--ca", ca, "--record", str(file))
         done = pellucid(*arguments, stdin=b"x")
-        thread.join(10)
+        thread.join(60)
     with file.open() as lines:
         (error,) = Trace.read(lines).of("error")
     told = done.stderr.decode()

@@ -81,14 +81,14 @@ def listening(
 
         def run() -> None:
             sock, _ = listener.accept()
-            sock.settimeout(20)
+            sock.settimeout(60)
             with sock, contextlib.suppress(OSError):
                 serve(sock)
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         yield listener.getsockname()[1] if family == socket.AF_INET else 0
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 

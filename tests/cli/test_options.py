@@ -215,7 +215,7 @@ def test_a_certificate_after_the_handshake(files: Path) -> None:
                 client.stdin.write(b"hello\n")
                 assert client.stdout.read(6) == b"hello\n"
             client.stdin.close()
-            assert client.wait(20) == 0
+            assert client.wait(60) == 0
     assert b"showed a certificate later: alice" in server.stderr
 
 

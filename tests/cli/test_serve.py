@@ -35,7 +35,7 @@ def test_a_request_in_pieces(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     with (
         Serve("--once", "--www", "--save-ca", str(ca)) as server,
-        connect("localhost", server.port, config=ClientConfig(trust=Trust.from_pem(ca)), timeout=20) as tls,
+        connect("localhost", server.port, config=ClientConfig(trust=Trust.from_pem(ca)), timeout=60) as tls,
     ):
         for piece in (b"GET / HTTP/1.1\r\nHost: localhost\r", b"\n\r", b"\n"):
             tls.sendall(piece)
@@ -49,7 +49,7 @@ def test_a_failed_handshake_is_shown(tmp_path: Path) -> None:
     with Serve("--once", "--tls", "1.3", "--record", str(record)) as server:
         config = ClientConfig(trust=Trust.insecure(), policy=Policy(versions=(0x0303,)))
         with pytest.raises(TLSError):
-            connect("127.0.0.1", server.port, config=config, timeout=20)
+            connect("127.0.0.1", server.port, config=config, timeout=60)
     told = server.stdout.decode()
     assert "CLIENT HELLO" in told
     assert "Alert: protocol_version" in told
@@ -100,7 +100,7 @@ def test_a_client_that_does_not_believe_us_is_shown(ca: str) -> None:
     ids=["http", "sslv2", "noise", "cut"],
 )
 def test_who_does_not_speak_tls(said: bytes, understood: str) -> None:
-    with Serve("--once") as server, socket.create_connection(("127.0.0.1", server.port), 20) as sock:
+    with Serve("--once") as server, socket.create_connection(("127.0.0.1", server.port), 60) as sock:
         sock.sendall(said)
         sock.shutdown(socket.SHUT_WR)
         while sock.recv(1000):
@@ -122,7 +122,7 @@ def test_sighup_reads_the_certificates_again(tmp_path: Path) -> None:
     cert, key = authority.issue("old.test").write(tmp_path, "site")
 
     def shown(server: Serve, name: str) -> bytes:
-        with connect("127.0.0.1", server.port, config=config, server_name=name, timeout=20) as tls:
+        with connect("127.0.0.1", server.port, config=config, server_name=name, timeout=60) as tls:
             return tls.info.peer_chain[0]
 
     def told(server: Serve, sentence: bytes) -> None:

@@ -31,7 +31,7 @@ class Listener:
 
     def _serve(self) -> None:
         connection, _ = self.socket.accept()
-        connection.settimeout(20)
+        connection.settimeout(60)
         try:
             self._context.wrap_socket(connection, server_side=True).close()
         except OSError as error:
@@ -39,7 +39,7 @@ class Listener:
             connection.close()
 
     def heard(self) -> Any:
-        self._thread.join(20)
+        self._thread.join(60)
         self.socket.close()
         return getattr(self.raised[0], "reason", self.raised[0])
 

@@ -25,7 +25,7 @@ def sockets(contexts: Contexts, **settings: Any) -> Iterator[tuple[Any, Any]]:
     """A client and a server that have shaken hands over a real socket pair."""
     left, right = socket.socketpair()
     for each in (left, right):
-        each.settimeout(20)
+        each.settimeout(60)
     server: list[Any] = []
 
     def serve() -> None:
@@ -34,7 +34,7 @@ def sockets(contexts: Contexts, **settings: Any) -> Iterator[tuple[Any, Any]]:
     thread = threading.Thread(target=serve)
     thread.start()
     client = contexts.client(**settings).wrap_socket(left, server_hostname="localhost")
-    thread.join(20)
+    thread.join(60)
     with client, server[0]:
         yield client, server[0]
 
@@ -82,7 +82,7 @@ def test_a_read_takes_one_record_from_the_socket(pair: tuple[Any, Any]) -> None:
         client.recv(1)  # the tickets
     server.sendall(b"first")
     server.sendall(b"second")
-    client.settimeout(20)
+    client.settimeout(60)
     assert client.recv(100) == b"first"
     waiting = socket.socket.recv(client, 1000, socket.MSG_PEEK)
     assert len(waiting) == RECORD + len(b"second")
@@ -104,11 +104,11 @@ def test_what_stands_behind_close_notify_is_left_in_the_socket(pair: tuple[Any, 
     client.settimeout(0)
     with pytest.raises(ssl.SSLWantReadError):
         client.recv(1)  # the tickets
-    client.settimeout(20)
+    client.settimeout(60)
     server.settimeout(0)
     with pytest.raises(ssl.SSLWantReadError):
         server.unwrap()  # close_notify is out, the client's is awaited
-    server.settimeout(20)
+    server.settimeout(60)
     socket.socket.sendall(server, b"220 plain again\r\n")
     assert client.recv(100) == b""
     plain = client.unwrap()
@@ -147,14 +147,14 @@ def test_a_write_that_the_network_takes_in_part_is_finished_by_the_retry(pair: t
 
     thread = threading.Thread(target=drain)
     thread.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
             assert client.send(data) == len(data)
             break
         except ssl.SSLWantWriteError:
             time.sleep(0.002)
-    thread.join(20)
+    thread.join(60)
     assert bytes(received) == data  # once, and in order
 
 
@@ -226,7 +226,7 @@ def test_a_reader_does_not_wait_for_a_blocked_writer(pair: tuple[Any, Any]) -> N
     received = 0
     while received < 8_000_000:
         received += len(server.recv(65_536))
-    writing.join(20)
+    writing.join(60)
     assert not writing.is_alive()
     client.sendall(b"under new keys")
     assert server.recv(100) == b"under new keys"
@@ -255,6 +255,7 @@ def test_a_file_is_sent_by_socket_sendfile(pair: tuple[Any, Any], tmp_path: Path
     def drain() -> None:
         while piece := server.recv(65_536):
             received.extend(piece)
+        server.unwrap()
 
     thread = threading.Thread(target=drain)
     thread.start()
@@ -262,9 +263,7 @@ def test_a_file_is_sent_by_socket_sendfile(pair: tuple[Any, Any], tmp_path: Path
         assert client.sendfile(file, offset=1000, count=1_200_000) == 1_200_000
         assert file.tell() == 1_201_000
         assert client.sendfile(file, offset=1_499_990) == 10
-    client.settimeout(0)
-    with pytest.raises(ssl.SSLWantReadError):
-        client.unwrap()
+    client.unwrap()
     thread.join(60)
     assert bytes(received) == data[1000:1_201_000] + data[-10:]
 
@@ -321,7 +320,7 @@ def test_a_timeout_is_the_operations_not_that_of_each_system_call(contexts: Cont
             client.do_handshake()
         stop.set()
         thread.join()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 12  # it would be 15
         client.close()
 
 
@@ -344,7 +343,7 @@ def test_a_timeout_in_the_middle_of_a_record_loses_nothing(contexts: Contexts, c
         with pytest.raises(TimeoutError):
             client.recv(100)
         kept(server, wire[cut:])
-        client.settimeout(20)
+        client.settimeout(60)
         assert client.recv(100) == b"whole"
 
 
@@ -380,7 +379,7 @@ def test_the_alert_is_in_the_bio_before_the_error_is_raised(bios: Any, contexts:
 
 def test_the_alert_is_on_the_wire_before_the_error_is_raised(contexts: Contexts) -> None:
     left, right = socket.socketpair()
-    right.settimeout(20)
+    right.settimeout(60)
     with left, right:
         raised: list[Any] = []
 
@@ -394,7 +393,7 @@ def test_the_alert_is_on_the_wire_before_the_error_is_raised(contexts: Contexts)
         thread.start()
         with pytest.raises(ssl.SSLCertVerificationError):
             contexts.client().wrap_socket(left, server_hostname="other.test")
-        thread.join(20)
+        thread.join(60)
         assert raised == ["SSLV3_ALERT_BAD_CERTIFICATE"]
 
 

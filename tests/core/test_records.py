@@ -452,7 +452,7 @@ def test_one_thread_reads_while_another_writes(house: House, policy: object) -> 
         try:
             while len(got[side]) < total:
                 with arrived:
-                    arrived.wait_for(lambda: lines[peer], timeout=20)
+                    arrived.wait_for(lambda: lines[peer], timeout=60)
                     data = lines[peer].pop(0)
                 side.receive_data(data)
                 got[side] += data_in(list(side.events()))

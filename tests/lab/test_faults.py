@@ -294,7 +294,7 @@ def openssl_port() -> Any:
 
 def test_an_honest_probe(openssl_port: int) -> None:
     outcome = probe(
-        ("localhost", openssl_port), client_config(), after=lambda peer: peer.send_data(b"hello"), timeout=5
+        ("localhost", openssl_port), client_config(), after=lambda peer: peer.send_data(b"hello"), timeout=60
     )
     assert outcome.completed
     assert outcome.data == b"HELLO"
@@ -316,7 +316,7 @@ def test_an_honest_probe(openssl_port: int) -> None:
 )
 def test_openssl_refuses_what_it_should(openssl_port: int, fault: Fault, alert: Alert) -> None:
     """The laboratory is of use against any peer: here the standard `ssl` module."""
-    outcome = probe(("localhost", openssl_port), client_config(), fault)
+    outcome = probe(("localhost", openssl_port), client_config(), fault, timeout=60)
     assert outcome.alert is alert, outcome
     assert outcome.end
 
@@ -324,7 +324,7 @@ def test_openssl_refuses_what_it_should(openssl_port: int, fault: Fault, alert: 
 def standard_client(port: int, authority: Authority) -> str | None:
     """The standard library's client; what it says when it refuses."""
     context = ssl.create_default_context(cadata=authority.pem.decode())
-    with socket.create_connection(("localhost", port), 10) as sock:
+    with socket.create_connection(("localhost", port), 60) as sock:
         try:
             with context.wrap_socket(sock, server_hostname="localhost") as tls:
                 tls.sendall(b"hello")
@@ -346,10 +346,10 @@ def standard_client(port: int, authority: Authority) -> str | None:
 )
 def test_a_trap_for_other_clients(fault: Fault | None, alert: Alert | None) -> None:
     faults = () if fault is None else (fault,)
-    with serve(server_config(), *faults, after=lambda peer: peer.send_data(b"welcome")) as trap:
+    with serve(server_config(), *faults, after=lambda peer: peer.send_data(b"welcome"), timeout=60) as trap:
         for number in range(2):
             refused = standard_client(trap.port, AUTHORITY)
-            outcome = trap.outcome(number)
+            outcome = trap.outcome(number, 60)
             assert (refused is None) is (fault is None)
             assert outcome.alert is alert, outcome
 
@@ -374,8 +374,8 @@ def test_ends_of_a_line() -> None:
 
             thread = threading.Thread(target=accept, daemon=True)
             thread.start()
-            outcome = probe(("localhost", port), client_config(), timeout=1)
-            thread.join(5)
+            outcome = probe(("localhost", port), client_config(), timeout=60 if wanted == "eof" else 1)
+            thread.join(60)
             for sock in holder:
                 sock.close()
         assert outcome.end == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import threading
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from pellucid.live import site as module
+from pellucid.live.choices import Choices
+from pellucid.live.line import Line
 from pellucid.live.scenes import KEPT
 from pellucid.live.site import Site, WebServer
 
@@ -27,10 +30,10 @@ class Served:
         ready = threading.Event()
         self.thread = threading.Thread(target=self.web.run, args=(ready.set,), daemon=True)
         self.thread.start()
-        assert ready.wait(20)
+        assert ready.wait(60)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.web.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.web.port, timeout=60)
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             given = {"Content-Type": "application/json"} | given
@@ -65,7 +68,7 @@ def served() -> Iterator[Served]:
     page = Served(Site())
     yield page
     page.web.stop()
-    page.thread.join(20)
+    page.thread.join(60)
     assert not page.thread.is_alive()
 
 
@@ -193,6 +196,30 @@ def test_by_hand(served: Served) -> None:
         assert served.post(button, []).status == 404
 
 
+def test_what_is_stopped_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though both ends may see that their line is cut before the scene is over."""
+
+    async def late(line: Line) -> None:
+        await close(line)
+        await asyncio.sleep(0.05)
+
+    async def main() -> str:
+        site = Site()
+        site.start()
+        scene = site.run(Choices.of(FAST | {"pace": "by hand"}))
+        experiment, task = site._under_way[scene.number]
+        while experiment.line.waiting is None:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        assert next(experiment.client.of("error"), None) is not None
+        return scene.state
+
+    close = Line.close
+    monkeypatch.setattr(Line, "close", late)
+    assert asyncio.run(main()) == "stopped"
+
+
 def test_too_much_at_once_is_refused(served: Served) -> None:
     body = FAST | {"pace": "by hand"}
     numbers = [json.load(served.post("run", body))["number"] for _ in range(module.MOST_RUNNING)]
@@ -215,14 +242,14 @@ def test_the_oldest_scene_is_forgotten() -> None:
         assert (name, form) == ("form", None)
     finally:
         page.web.stop()
-        page.thread.join(20)
+        page.thread.join(60)
 
 
 def test_who_leaves_is_forgotten(served: Served) -> None:
     stream = served.get("events")
     assert stream.readline() == b"event: form\n"
     stream.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while served.site.scenes._watchers and time.monotonic() < deadline:
         served.site.scenes.tell(served.site.scenes.begin("news"))  # to somebody who is not there any more
         time.sleep(0.05)

@@ -260,9 +260,9 @@ def test_many_identities_cost_little(house: House, server: Callable[..., ServerC
     _, sessions = meet(house.client(), server())
     sessions[0].ticket = b"nobody knows me" * 3
     offers = house.client(sessions=(sessions[0],) * 150)
-    started = time.perf_counter()
+    started = time.process_time()
     assert not resumes(offers, server())
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_stateful_tickets_work_once(house: House, server: Callable[..., ServerConfig]) -> None:

@@ -261,8 +261,9 @@ def test_early_data_goes_with_the_first_key(taking: Any) -> None:
 def test_the_age_of_the_ticket_must_be_right(taking: Any, off: int, taken: bool) -> None:
     """One side's clock runs ahead by 9 or 12 seconds since the ticket was given."""
     config, session = taking
-    ahead = config.replace(now=lambda: time.time() + max(0, -off), ticket_issuer=config.issuer)
-    found = talk(early_client(session, now=lambda: time.time() + max(0, off)), server(config=ahead))
+    now = time.time()
+    ahead = config.replace(now=lambda: now + max(0, -off), ticket_issuer=config.issuer)
+    found = talk(early_client(session, now=lambda: now + max(0, off)), server(config=ahead))
     assert found.completed
     assert found.server.info.resumed
     assert (early_received(found) == b"early") is taken

@@ -144,7 +144,9 @@ class Site:
         finally:
             failed = any(next(trace.of("error"), None) for trace in (scene.client, scene.server) if trace)
             scene.error = experiment.error
-            scene.state = "failed" if failed or scene.error is not None else state
+            if state == "complete" and (failed or scene.error is not None):
+                state = "failed"  # who stops it cuts the line: what the two ends say of that is no failure
+            scene.state = state
             self._under_way.pop(scene.number, None)
             self.scenes.tell(scene)
 
