@@ -6,12 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from support import House
 
-# A loaded machine takes its time: how long an example took says nothing about the code.
-settings.register_profile("pellucid", deadline=None)
+# A loaded machine takes its time: how long an example took, to run or to draw, says nothing about the code.
+# And every run tries the same examples, so that a change is judged by what it changed. New ones, and more:
+# pytest --hypothesis-profile=explore
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("pellucid", PATIENT, derandomize=True)
+settings.register_profile("explore", PATIENT, max_examples=2000)
 settings.load_profile("pellucid")
 
 # Where other people's programs take part, whose timing is not ours: such a test that fails is run once more,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -109,10 +108,8 @@ class World:
         program = shutil.which("openssl")
         if program is None:
             pytest.skip("openssl is not installed")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         site = str(self.folder / "site.pem")
-        words = ["s_server", "-accept", f"127.0.0.1:{port}", "-cert", site, "-key", site, "-www"]
+        words = ["s_server", "-accept", "127.0.0.1:0", "-cert", site, "-key", site, "-www"]
         pipe = subprocess.PIPE
         with subprocess.Popen(
             [program, *words], stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
@@ -120,6 +117,7 @@ class World:
             assert process.stdout is not None
             while b"ACCEPT" not in (line := process.stdout.readline()):
                 assert line, "openssl s_server ended"
+            port = int(line.rsplit(b":", 1)[1])
             threading.Thread(target=process.stdout.read, daemon=True).start()
             try:
                 yield port

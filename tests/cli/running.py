@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -59,9 +60,17 @@ def serving(config: ServerConfig) -> Iterator[int]:
         yield server.port
 
 
-def _in_front() -> None:
-    """A shell lets what runs behind it ignore Ctrl-C, and its children with it: not ours."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+@contextlib.contextmanager
+def _in_front() -> Iterator[None]:
+    """A shell lets what runs behind it ignore Ctrl-C, and its children with it: not ours.
+
+    Not by `preexec_fn`: between fork and exec it may wait for ever for what another thread held.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Serve:
@@ -79,7 +88,9 @@ class Serve:
     def __enter__(self) -> Self:
         command = [*COMMAND, *self.words, *self.arguments]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, env=self.env, preexec_fn=_in_front)
+        self.output = tempfile.TemporaryFile()  # a pipe that nobody empties would stop it
+        with _in_front():
+            self.process = subprocess.Popen(command, stdout=self.output, stderr=pipe, env=self.env)
         assert self.process.stderr is not None
         while b"listening on" not in (line := self.process.stderr.readline()):
             self.greeting += line
@@ -90,7 +101,10 @@ class Serve:
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None or "--once" not in self.arguments:
             self.process.terminate()
-        self.stdout, self.stderr = self.process.communicate(timeout=SECONDS)
+        self.stderr = self.process.communicate(timeout=SECONDS)[1]
+        with self.output as output:
+            output.seek(0)
+            self.stdout = output.read()
         self.code = self.process.returncode
         assert b"Traceback" not in self.stderr, self.stderr.decode()
 

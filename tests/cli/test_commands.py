@@ -84,9 +84,9 @@ def test_a_certificate_that_is_refused_is_5(authority: Authority, ca: str) -> No
 
 
 def test_the_network_is_3_and_the_handshake_is_4() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    assert pellucid("connect", f"127.0.0.1:{port}", "-Q").returncode == 3
+    with socket.socket() as closed:  # bound and not listening: nobody else gets the port
+        closed.bind(("127.0.0.1", 0))
+        assert pellucid("connect", f"127.0.0.1:{closed.getsockname()[1]}", "-Q").returncode == 3
     with socket.create_server(("127.0.0.1", 0)) as plain:
 
         def answer() -> None:

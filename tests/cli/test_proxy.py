@@ -123,14 +123,12 @@ def test_openssl_on_both_sides(version: str, authority: Authority, authority_fol
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     cert, key = authority.issue("localhost").write(authority_folder.parent, f"site{version}")
     pipe = subprocess.PIPE
     words = [
         "s_server",
         "-accept",
-        f"127.0.0.1:{port}",
+        "127.0.0.1:0",
         "-cert",
         str(cert),
         "-key",
@@ -142,6 +140,7 @@ def test_openssl_on_both_sides(version: str, authority: Authority, authority_fol
         assert behind.stdout is not None
         while b"ACCEPT" not in (line := behind.stdout.readline()):
             assert line, "openssl s_server ended"
+        port = int(line.rsplit(b":", 1)[1])
         with Proxy(*flags(authority_folder, ca, "--once", "--json")) as proxy:
             words = ["s_client", "-connect", f"localhost:{port}", "-proxy", f"127.0.0.1:{proxy.port}"]
             words += ["-CAfile", str(authority_folder / "ca.pem"), "-verify_return_error", "-quiet"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -154,7 +153,7 @@ def running(server: Any) -> Iterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
 
 
 @contextlib.contextmanager
@@ -186,28 +185,20 @@ def on_asyncio(
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
     thread.start()
-    ready.wait(20)
+    assert ready.wait(60)
     if failures:
         raise failures[0]
     try:
         yield ports[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+        thread.join(60)
         loop.close()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, for servers that take only a number."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def listening(port: int) -> None:
     """Wait until somebody listens there."""
-    for _ in range(400):
+    for _ in range(1200):
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection(LOOPBACK, port)
             writer.close()

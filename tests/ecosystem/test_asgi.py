@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from compat.world import Bios, Contexts
-from ecosystem.servers import LOOPBACK, free_port, listening, on_asyncio, running
+from ecosystem.servers import LOOPBACK, listening, on_asyncio, running
+from interop.bench import free_port
 from pellucid import UsageError
 from pellucid.asgi import TLSExtension, ssl_context_factory, tls_extension
 from pellucid.trust.identity import Identity

@@ -18,12 +18,12 @@ from ecosystem.servers import (
     BODY,
     LOOPBACK,
     asgi_echo,
-    free_port,
     http_server,
     listening,
     on_asyncio,
     tls_proxy,
 )
+from interop.bench import free_port
 from pellucid.compat import ssl as ours
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("default")]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from compat.world import Bios, Contexts
-from ecosystem.servers import LOOPBACK, asgi_echo, free_port, listening, on_asyncio, running
+from ecosystem.servers import LOOPBACK, asgi_echo, listening, on_asyncio, running
+from interop.bench import free_port
 from pellucid import Authority
 from pellucid.compat import ssl as ours
 from pellucid.reload import CertificateFiles

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import ssl
 from pathlib import Path
 
@@ -117,9 +118,7 @@ def test_who_says_nothing_at_all() -> None:
 
 
 def test_nobody_listens_there() -> None:
-    async def main() -> None:
-        async with server(echo) as port:
-            pass
+    async def main(port: int) -> None:
         async with proxied(Plan()) as (here, diary):
             for host, status in (("127.0.0.1", b"connection_refused"), ("nowhere.invalid", b"dns_error")):
                 answer = await answered(here, f"CONNECT {host}:{port} HTTP/1.1\r\n\r\n".encode())
@@ -127,7 +126,9 @@ def test_nobody_listens_there() -> None:
                 assert b"Proxy-Status: pellucid; error=" + status + b"; " in answer
                 assert (await diary.over.get()).blame == "server"
 
-    run(main())
+    with socket.socket() as closed:  # bound and not listening: nobody else gets the port
+        closed.bind(("127.0.0.1", 0))
+        run(main(closed.getsockname()[1]))
 
 
 def test_a_loop_ends_at_once() -> None:
