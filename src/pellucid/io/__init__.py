@@ -1,1 +1,1 @@
-"""Thin shells around the sans-IO connection: blocking sockets, asyncio, anyio. No protocol in here."""
+"""Thin shells around the sans-IO connection: blocking sockets, asyncio, trio, anyio. No protocol in here."""

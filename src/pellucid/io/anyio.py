@@ -33,22 +33,17 @@ async def wrap_client(
     """Speak TLS as the client over a connected stream. Parameters as in `pellucid.wrap_client`."""
     connection = ClientConnection(config, server_name)
     offer_early_data(connection, early_data)
-    return await _begin(TLSByteStream(stream, connection, answer))
+    wrapped = TLSByteStream(stream, connection, answer)
+    await wrapped._begin()
+    return wrapped
 
 
 async def wrap_server(
     stream: AnyByteStream, config: ServerConfig, *, answer: Answer | None = None
 ) -> TLSByteStream:
     """Speak TLS as the server over an accepted stream."""
-    return await _begin(TLSByteStream(stream, ServerConnection(config), answer))
-
-
-async def _begin(wrapped: TLSByteStream) -> TLSByteStream:
-    try:
-        await wrapped.do_handshake()
-    except BaseException:
-        await anyio.aclose_forcefully(wrapped._stream)
-        raise
+    wrapped = TLSByteStream(stream, ServerConnection(config), answer)
+    await wrapped._begin()
     return wrapped
 
 

@@ -7,7 +7,6 @@ A refused handshake raises the `TLSError` itself. One task may receive while ano
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,12 +16,9 @@ from anyio.streams.tls import TLSAttribute
 
 from pellucid.connection import Connection
 from pellucid.errors import TLSError, UsageError
-from pellucid.events import Request
 from pellucid.info import ConnectionInfo
-from pellucid.io.shell import CHUNK, RECEIVE, Answer, Shell, refuse_request
-
-LINGER = 1.0
-"""Seconds that closing may take: a peer that reads nothing must not hold it up."""
+from pellucid.io.awaiting import AwaitingShell
+from pellucid.io.shell import CHUNK, Answer
 
 
 class TLSAttributes(anyio.TypedAttributeSet):
@@ -34,7 +30,7 @@ class TLSAttributes(anyio.TypedAttributeSet):
     """the sans-IO connection"""
 
 
-class TLSByteStream(Shell, ByteStream):
+class TLSByteStream(AwaitingShell, ByteStream):
     """A TLS connection over a byte stream.
 
     Parameters:
@@ -43,14 +39,15 @@ class TLSByteStream(Shell, ByteStream):
         answer: called with each request that the configuration asks for; may be a coroutine function.
     """
 
+    _library = anyio
+    _ends = (anyio.EndOfStream,)
+    _forget = staticmethod(anyio.aclose_forcefully)
+
     def __init__(self, stream: AnyByteStream, connection: Connection, answer: Answer | None = None) -> None:
-        super().__init__(connection, answer)
-        self._stream = stream
-        self._receive: Any = stream.receive  # the size is only a wish to some streams
-        self._writing = anyio.Lock()
+        super().__init__(stream, connection, answer)
+        self._receive = stream.receive  # the size is only a wish to some streams
+        self._push_out = stream.send
         self._reading = anyio.ResourceGuard("receiving from")
-        self._cut = False  # a send was cancelled half way: nothing can follow it
-        self._closed = False
 
     async def do_handshake(self) -> ConnectionInfo:
         """Run the handshake to its end; safe to call again.
@@ -60,11 +57,7 @@ class TLSByteStream(Shell, ByteStream):
             anyio.BrokenResourceError: the network failed.
         """
         with self._reading:
-            await self._flush()
-            while not self.connection.handshake_complete:
-                await self._read_more()
-                await self._flush()
-        return self.connection.info
+            return await self._shake_hands()
 
     async def receive(self, max_bytes: int = CHUNK) -> bytes:
         """Up to `max_bytes` bytes.
@@ -97,19 +90,7 @@ class TLSByteStream(Shell, ByteStream):
             anyio.BrokenResourceError: the connection failed, or a send was cancelled before.
             anyio.ClosedResourceError: this side was closed.
         """
-        view = memoryview(item).cast("B")
-        async with self._writing:
-            for at in range(0, len(view), CHUNK):
-                piece = bytes(view[at : at + CHUNK])
-                wire = self.connection.protect(piece)
-                try:
-                    if not wire:
-                        self.connection.send_data(piece)
-                except UsageError as error:
-                    raise anyio.ClosedResourceError from error
-                except TLSError as error:
-                    raise anyio.BrokenResourceError from error
-                await self._push(wire)
+        await self._write(item)
 
     async def send_eof(self) -> None:
         """Send close_notify: nothing more will come from us; receiving goes on (RFC 8446 section 6.1)."""
@@ -125,16 +106,7 @@ class TLSByteStream(Shell, ByteStream):
         if self._closed:
             return
         self._closed = True
-        try:
-            with anyio.move_on_after(LINGER):
-                self.connection.close()
-                await self._flush()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, TLSError):
-            pass
-        except BaseException:
-            await anyio.aclose_forcefully(self._stream)
-            raise
-        await self._stream.aclose()
+        await self._say_goodbye()
 
     async def unwrap(self) -> tuple[AnyByteStream, bytes]:
         """Close TLS on both sides; the plain stream, and what came in behind the peer's close_notify."""
@@ -144,66 +116,6 @@ class TLSByteStream(Shell, ByteStream):
                 await self.receive()
         except anyio.EndOfStream:
             return self._stream, self.connection.unread_data()
-
-    # -- the machine -----------------------------------------------------------------------------
-
-    async def _read_more(self) -> None:
-        """Give the connection what the stream has."""
-        try:
-            data = await self._receive(RECEIVE)
-        except anyio.EndOfStream:
-            data = b""
-        if content := self.connection.deprotect(data):
-            self._chunks.append(content)
-            return
-        try:
-            if data:
-                self.connection.receive_data(data)
-            else:
-                self.connection.receive_eof()
-            while (request := self._sort_events()) is not None:
-                await self._respond(request)
-        except TLSError:
-            while self._sort_events() is not None:
-                pass
-            await self._speak()
-            raise
-        if self.connection.wants_to_send:
-            await self._speak()
-
-    async def _respond(self, request: Request) -> None:
-        try:
-            value = self._ask(request)
-            if inspect.isawaitable(value):
-                value = await value
-        except Exception as error:
-            refuse_request(request, error)
-        request.answer(value)
-
-    async def _speak(self) -> None:
-        """Send what the reading side has to say, unless a task is sending: then it takes it along."""
-        if self._writing.statistics().locked:
-            return
-        try:
-            with anyio.move_on_after(LINGER if self.connection.error is not None else None):
-                await self._flush()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            if not self.connection.handshake_complete and self.connection.error is None:
-                raise
-
-    async def _flush(self) -> None:
-        async with self._writing:
-            await self._push()
-
-    async def _push(self, data: bytes = b"") -> None:
-        """Send `data` and all else that is sealed; the caller holds the lock."""
-        if self._cut:
-            raise anyio.BrokenResourceError("a send was cancelled half way")
-        while data := data or self.connection.data_to_send():
-            self._cut = True
-            await self._stream.send(data)
-            self._cut = False
-            data = b""
 
     @property
     def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:

@@ -1,7 +1,7 @@
 """What all shells share: sorting what a connection says, and finding answers to its requests.
 
 A shell carries bytes between a transport and the sans-IO connection. It knows no protocol: what is
-here holds for blocking sockets, asyncio and anyio alike.
+here holds for blocking sockets, asyncio, trio and anyio alike.
 """
 
 from __future__ import annotations
