@@ -142,7 +142,7 @@ class Connection(Machine):
         ):
             most = write.max_fragment
             if len(data) > most:
-                return b"".join(write.protection.seal_data(data, most))
+                return write.protection.seal_data(data, most)
             try:
                 return write.protection.seal(APPLICATION_DATA, data)
             except TLSError:

@@ -3,13 +3,16 @@
 RFC 8446 section 5.2 to 5.4; RFC 5246 section 6.2.3; RFC 5288, 6655 and 7905 (AEADs in TLS 1.2).
 
 A new epoch is a new protection. What makes it quick: AEAD objects are made once a key, the nonce is
-one xor of integers, and a record costs one call into `cryptography` and no object of ours. The halves
-that hold the protections are in `records`; CBC with HMAC is in `legacy`.
+one xor of integers, and a record costs one call into `cryptography` and no object of ours. Several
+records at once are made in the very bytes that are handed out: a `BytesIO` lends them for writing and
+gives them away uncopied. The halves that hold the protections are in `records`; CBC with HMAC is in
+`legacy`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from struct import Struct
 from typing import Any
 
@@ -24,6 +27,7 @@ from pellucid.secret import Secret
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA = 20, 21, 22, 23
 PLAIN, EARLY, HANDSHAKE_KEYS, APPLICATION = 0, 1, 2, 3  # epochs; TLS 1.2 knows 0 and 1 only
 CHEAP_TO_COPY = 2048  # bytes: to copy fewer costs less than to make a view of them
+RUN = 4 * MAX_PLAINTEXT  # bytes of data that are handed out in one piece: larger ones would cost page faults
 _BYTES = tuple(bytes((number,)) for number in range(256))
 _PROTECTED = b"\x17\x03\x03"  # how every protected record of TLS 1.3 begins (RFC 8446 section 5.2)
 _header = Struct(">3sH").pack
@@ -44,12 +48,12 @@ class Sealing:
         """
         raise NotImplementedError
 
-    def seal_data(self, data: bytes, most: int) -> list[bytes]:
-        """The short way: application data in records of `most` bytes each; their parts, in order.
+    def seal_data(self, data: bytes, most: int) -> bytes:
+        """The short way: application data in records of `most` bytes each.
 
-        []: nothing has happened, and `seal` is to be asked for each record.
+        b"": nothing has happened, and `seal` is to be asked for each record.
         """
-        return []
+        return b""
 
 
 class Opening:
@@ -69,6 +73,21 @@ class Opening:
         b"": it is not, or it is empty, or wrong. Nothing has happened, and `open` is to judge.
         """
         return b""
+
+    def open_run(self, buffer: bytes, start: int) -> tuple[bytes, int]:
+        """`open_data` for the records from `start` on, up to `RUN` bytes: their data, and where they end.
+
+        What comes next is not application data, is not complete yet, or is wrong.
+        """
+        found: list[bytes] = []
+        size, last = len(buffer), start + RUN
+        while size - start > 5 and start < last:
+            stop = start + 5 + (buffer[start + 3] << 8 | buffer[start + 4])
+            if stop > size or not (data := self.open_data(buffer, start, stop)):
+                break
+            found.append(data)
+            start = stop
+        return b"".join(found), start
 
     def limit(self, size: int) -> None:
         """From now on no more than `size` bytes of plaintext (RFC 8449 section 4, RFC 6066 section 4)."""
@@ -120,14 +139,14 @@ class Sealing13(Sealing):
     it (an idle connection, a refused handshake) does not pay for them.
     """
 
-    __slots__ = ("_aead", "_encrypt", "_iv", "_limit", "_sequence", "_tag", "_traffic", "padding")
+    __slots__ = ("_aead", "_cipher", "_iv", "_limit", "_sequence", "_tag", "_traffic", "padding")
 
     def __init__(
         self, aead: Aead, traffic: TrafficSecret, epoch: int, padding: Callable[[int], int] | None = None
     ) -> None:
         self._aead = aead
         self._traffic: TrafficSecret | None = traffic
-        self._encrypt: Any = None
+        self._cipher: Any = None
         self._sequence = 0
         self._limit = aead.max_records
         self._tag = aead.tag_length
@@ -139,8 +158,8 @@ class Sealing13(Sealing):
         traffic, self._traffic = self._traffic, None
         key, iv = traffic.key_and_iv(aead)  # type: ignore[union-attr]
         self._iv = int.from_bytes(iv, "big")
-        self._encrypt = encrypt = aead.make(key).encrypt
-        return encrypt
+        self._cipher = cipher = aead.make(key)
+        return cipher
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
         """One record; `padding(size)` says how many zeros to add (RFC 8446 section 5.4)."""
@@ -148,9 +167,9 @@ class Sealing13(Sealing):
         if sequence >= self._limit and content_type == APPLICATION_DATA:  # the rest is few, and ends it
             raise TLSError(Reason.SEQUENCE_OVERFLOW)
         self._sequence = sequence + 1
-        encrypt = self._encrypt
-        if encrypt is None:
-            encrypt = self._begin()
+        cipher = self._cipher
+        if cipher is None:
+            cipher = self._begin()
         if self.padding is not None:
             inner = b"".join((fragment, _BYTES[content_type], bytes(self.padding(len(fragment)))))
         elif type(fragment) is bytes:
@@ -158,37 +177,48 @@ class Sealing13(Sealing):
         else:
             inner = b"".join((fragment, _BYTES[content_type]))
         header = _header(_PROTECTED, len(inner) + self._tag)
-        return header + encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
+        return header + cipher.encrypt((self._iv ^ sequence).to_bytes(12, "big"), inner, header)  # type: ignore[no-any-return]
 
-    def seal_data(self, data: bytes, most: int) -> list[bytes]:
-        """See `Sealing.seal_data`."""
+    def seal_data(self, data: bytes, most: int) -> bytes:
+        """See `Sealing.seal_data`. All records are laid out in clear, then each is sealed where it stands."""
         sequence, size = self._sequence, len(data)
         last = sequence + (size + most - 1) // most
         if self.padding is not None or last > self._limit:
-            return []
-        encrypt = self._encrypt or self._begin()
-        iv = self._iv
+            return b""
+        encrypt_into = (self._cipher or self._begin()).encrypt_into
+        iv, tag = self._iv, self._tag
+        behind = b"\x17" + bytes(tag)  # the content type, and room for the tag
+        view, rest = memoryview(data), size % most
+        header = _header(_PROTECTED, most + 1 + tag)
+        parts: list[bytes | memoryview] = []
+        for at in range(0, size - rest, most):
+            parts += header, view[at : at + most], behind
+        if rest:
+            parts += _header(_PROTECTED, rest + 1 + tag), view[-rest:], behind
         self._sequence = last
-        view = memoryview(data)
-        parts: list[bytes] = []
-        for at in range(0, size, most):
-            inner = b"".join((view[at : at + most], b"\x17"))
-            header = _header(_PROTECTED, len(inner) + self._tag)
-            parts += header, encrypt((iv ^ sequence).to_bytes(12, "big"), inner, header)
-            sequence += 1
-        return parts
+        whole = BytesIO(b"".join(parts))
+        stop = 0
+        with whole.getbuffer() as wire:
+            for header in parts[::3]:  # type: ignore[assignment]
+                start = stop + 5
+                stop = start + (header[3] << 8 | header[4])
+                nonce = (iv ^ sequence).to_bytes(12, "big")
+                encrypt_into(nonce, wire[start : stop - tag], header, wire[start:stop])
+                sequence += 1
+        return whole.getvalue()
 
 
 class Opening13(Opening):
     """RFC 8446 section 5.2. Key and IV are made for the first record, as in `Sealing13`."""
 
-    __slots__ = ("_aead", "_decrypt", "_iv", "_sequence", "_traffic", "max_inner")
+    __slots__ = ("_aead", "_cipher", "_iv", "_sequence", "_tag", "_traffic", "max_inner")
 
     def __init__(self, aead: Aead, traffic: TrafficSecret, epoch: int) -> None:
         self._aead = aead
         self._traffic: TrafficSecret | None = traffic
-        self._decrypt: Any = None
+        self._cipher: Any = None
         self._sequence = 0
+        self._tag = aead.tag_length
         self.epoch = epoch
         self.max_ciphertext = MAX_CIPHERTEXT_13
         self.max_inner = MAX_PLAINTEXT + 1
@@ -198,17 +228,17 @@ class Opening13(Opening):
         traffic, self._traffic = self._traffic, None
         key, iv = traffic.key_and_iv(aead)  # type: ignore[union-attr]
         self._iv = int.from_bytes(iv, "big")
-        self._decrypt = decrypt = aead.make(key).decrypt
-        return decrypt
+        self._cipher = cipher = aead.make(key)
+        return cipher
 
     def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
         """The inner content type and its content, without the padding."""
         sequence = self._sequence
-        decrypt = self._decrypt
-        if decrypt is None:
-            decrypt = self._begin()
+        cipher = self._cipher
+        if cipher is None:
+            cipher = self._begin()
         try:
-            inner: bytes = decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, header)
+            inner: bytes = cipher.decrypt((self._iv ^ sequence).to_bytes(12, "big"), payload, header)
         except (InvalidTag, ValueError):
             refuse(Reason.BAD_RECORD_MAC)
         if content_type != APPLICATION_DATA:  # authentic, so it is the peer who is wrong
@@ -231,13 +261,13 @@ class Opening13(Opening):
         header = buffer[start:first]
         if header != _header(_PROTECTED, stop - first & 0xFFFF):
             return b""
-        decrypt = self._decrypt
-        if decrypt is None:
-            decrypt = self._begin()
+        cipher = self._cipher
+        if cipher is None:
+            cipher = self._begin()
         small = stop - first < CHEAP_TO_COPY
         payload = buffer[first:stop] if small else memoryview(buffer)[first:stop]
         try:
-            inner: bytes = decrypt((self._iv ^ self._sequence).to_bytes(12, "big"), payload, header)
+            inner: bytes = cipher.decrypt((self._iv ^ self._sequence).to_bytes(12, "big"), payload, header)
         except (InvalidTag, ValueError):
             return b""
         if not 1 < len(inner) <= self.max_inner:
@@ -248,6 +278,37 @@ class Opening13(Opening):
                 return b""
         self._sequence += 1
         return inner[:-1]
+
+    def open_run(self, buffer: bytes, start: int) -> tuple[bytes, int]:
+        """See `Opening.open_run`. Each record is opened where its data belongs, over the last one's type.
+
+        What a record with a wrong tag leaves there is cut off before anybody sees it.
+        """
+        decrypt_into = (self._cipher or self._begin()).decrypt_into
+        sequence, iv, tag, size, at = self._sequence, self._iv, self._tag, len(buffer), 0
+        room = min(size - start, RUN + 1)
+        whole = BytesIO(bytes(room))
+        with whole.getbuffer() as data, memoryview(buffer) as view:
+            while size - start > 5:
+                first = start + 5
+                header = buffer[start:first]
+                stop = first + (header[3] << 8 | header[4])
+                inner = stop - first - tag
+                end = at + inner
+                if stop > size or end > room or header[:3] != _PROTECTED or not 1 < inner <= self.max_inner:
+                    break
+                try:
+                    decrypt_into((iv ^ sequence).to_bytes(12, "big"), view[first:stop], header, data[at:end])
+                except InvalidTag:
+                    break
+                if not data[end - 1]:  # RFC 8446 5.4
+                    end = at + len(bytes(data[at:end]).rstrip(b"\0"))
+                if end - at < 2 or data[end - 1] != APPLICATION_DATA:
+                    break
+                at, start, sequence = end - 1, stop, sequence + 1
+        self._sequence = sequence
+        whole.truncate(at)
+        return whole.getvalue(), start
 
     def limit(self, size: int) -> None:
         """See `Opening.limit`; the content type counts."""

@@ -29,8 +29,6 @@ from pellucid.protection import (
 
 Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
-_RUN = 4  # records whose data is handed out in one piece: larger ones would cost page faults
-
 
 class WriteHalf:
     """What leaves: gathers what is written, cuts it into fragments, seals them when asked.
@@ -87,8 +85,8 @@ class WriteHalf:
                 self._seal(self._type, data)
                 return
             short = self._type == APPLICATION_DATA and self.note is None
-            if short and (parts := self.protection.seal_data(data, most)):
-                self._out += parts
+            if short and (wire := self.protection.seal_data(data, most)):
+                self._out.append(wire)
                 return
             view = memoryview(data)
             for at in range(0, size, most):
@@ -187,19 +185,20 @@ class ReadHalf:
         b"": the next one is not, or is not complete yet; `next_record` is to judge.
         """
         buffer, pos, size = self.buffer, self._pos, len(self.buffer)
-        open_data = self.protection.open_data
-        found: list[bytes] = []
-        while size - pos > 5 and len(found) < _RUN:
-            stop = pos + 5 + (buffer[pos + 3] << 8 | buffer[pos + 4])
-            if stop > size or not (data := open_data(buffer, pos, stop)):
-                break
-            found.append(data)
-            pos = stop
-        if pos == size:
+        if size - pos < 5:
+            return b""
+        stop = pos + 5 + (buffer[pos + 3] << 8 | buffer[pos + 4])
+        if stop > size:
+            return b""
+        if stop + 5 < size:
+            data, stop = self.protection.open_run(buffer, pos)
+        elif not (data := self.protection.open_data(buffer, pos, stop)):
+            return b""
+        if stop == size:
             self.buffer, self._pos = b"", 0  # an idle connection keeps no bytes
         else:
-            self._pos = pos
-        return found[0] if len(found) == 1 else b"".join(found)
+            self._pos = stop
+        return data
 
     def next_record(self) -> tuple[int, bytes] | None:
         """Content type and plaintext of the next record; None when it is not complete yet."""

@@ -111,7 +111,7 @@ def outer_type(record: Outgoing) -> tuple[bytes]:
     keys: Any = record.protection
     inner = record.fragment + bytes((record.content_type,))
     header = b"\x16\3\3" + (len(inner) + 16).to_bytes(2, "big")
-    encrypt = keys._encrypt or keys._begin()
+    encrypt = (keys._cipher or keys._begin()).encrypt
     nonce = (keys._iv ^ keys._sequence).to_bytes(12, "big")
     keys._sequence += 1
     return (header + encrypt(nonce, inner, header),)

@@ -390,7 +390,7 @@ def handshake_outside(record: Any) -> bytes:
     number, sealing._sequence = sealing._sequence, sealing._sequence + 1
     inner = record.fragment + bytes([record.content_type])
     header = b"\x16\x03\x03" + (len(inner) + 16).to_bytes(2, "big")
-    encrypt = sealing._encrypt or sealing._begin()
+    encrypt = (sealing._cipher or sealing._begin()).encrypt
     nonce = (sealing._iv ^ number).to_bytes(12, "big")
     return header + bytes(encrypt(nonce, inner, header))
 

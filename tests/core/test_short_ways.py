@@ -85,7 +85,7 @@ def headed(header: bytes) -> Callable[[Side], bytes]:
 
     def make(client: Side) -> bytes:
         sealing: Any = client._write.protection
-        encrypt = sealing._encrypt or sealing._begin()
+        encrypt = (sealing._cipher or sealing._begin()).encrypt
         nonce = (sealing._iv ^ sealing._sequence).to_bytes(12, "big")
         return header + bytes(encrypt(nonce, b"x\x17", header))
 
@@ -283,6 +283,53 @@ def test_data_of_neighbouring_records_comes_in_one_piece(house: House, suite: in
     events = list(server.events())
     assert [len(event.data) // MAX_PLAINTEXT for event in events if type(event) is DataReceived] == [4, 4, 1]
     assert data_in(events) == data
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_long_data_is_sealed_as_if_each_record_were_alone(house: House, suite: int) -> None:
+    client, _ = pair_with(house, suite)
+    sealing: Any = client._write.protection
+    data = bytes(range(256)) * 160
+    before = sealing._sequence
+    for most in (MAX_PLAINTEXT, 1000, len(data) // 4):
+        sealing._sequence = before
+        whole = sealing.seal_data(data, most)
+        assert bool(whole) == (suite < 0x1400), "TLS 1.2 has no such way"
+        after, sealing._sequence = sealing._sequence, before
+        alone = [sealing.seal(DATA, data[at : at + most]) for at in range(0, len(data), most)]
+        if whole:
+            assert whole == b"".join(alone)
+            assert after == sealing._sequence
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_many_small_records_come_in_one_piece(house: House, suite: int) -> None:
+    client, server = pair_with(house, suite)
+    pieces = [bytes([number % 256]) * (number % 90 + 1) for number in range(300)]
+    server.receive_data(b"".join(map(client.protect, pieces)))
+    (event,) = server.events()
+    assert event.data == b"".join(pieces)  # type: ignore[attr-defined]
+
+
+@pytest.mark.rfc("rfc8446:5.4:7")
+def test_padding_is_taken_off_among_many(house: House) -> None:
+    client, server = house.pair(TLS13.replace(padding=lambda size: size % 3 * 50))
+    pieces = [b"%d" % 10**number for number in range(50)]
+    server.receive_data(b"".join(map(client.protect, pieces)))
+    (event,) = server.events()
+    assert event.data == b"".join(pieces)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("at", [1, 3, 39])
+def test_nobody_sees_what_a_wrong_tag_uncovers(house: House, suite: int, at: int) -> None:
+    """`decrypt_into` writes before it knows that the tag is wrong."""
+    client, server = pair_with(house, suite)
+    wires = [client.protect(b"secret %02d" % number) for number in range(40)]
+    wires[at] = wires[at][:-1] + bytes([wires[at][-1] ^ 1])
+    assert refusal(server, b"".join(wires)).reason is Reason.BAD_RECORD_MAC
+    (event,) = server.events()
+    assert event.data == b"".join(b"secret %02d" % number for number in range(at))  # type: ignore[attr-defined]
 
 
 def test_what_stands_between_data_keeps_its_place(house: House) -> None:

@@ -401,7 +401,7 @@ def test_a_protected_record_that_does_not_look_like_application_data() -> None:
     def handshake_outside(record: Any) -> Any:
         keys, inner = record.protection, record.fragment + bytes([record.content_type])
         header = b"\x16\3\3" + (len(inner) + 16).to_bytes(2, "big")
-        encrypt = keys._encrypt or keys._begin()
+        encrypt = (keys._cipher or keys._begin()).encrypt
         nonce = (keys._iv ^ keys._sequence).to_bytes(12, "big")
         return (header + encrypt(nonce, inner, header),)
 
@@ -449,19 +449,19 @@ def test_keys_are_changed_before_they_are_used_up() -> None:
 @pytest.mark.rfc("rfc8446:5.4:2")
 def test_padding_is_zeros() -> None:
     class Spy:
-        def __init__(self, encrypt: Any) -> None:
-            self.encrypt = encrypt
+        def __init__(self, cipher: Any) -> None:
+            self.cipher = cipher
             self.seen: list[bytes] = []
 
-        def __call__(self, nonce: bytes, data: bytes, associated: bytes) -> bytes:
+        def encrypt(self, nonce: bytes, data: bytes, associated: bytes) -> bytes:
             self.seen.append(bytes(data))
-            return self.encrypt(nonce, data, associated)  # type: ignore[no-any-return]
+            return self.cipher.encrypt(nonce, data, associated)  # type: ignore[no-any-return]
 
     found = connected(client(policy=TLS13.replace(padding=lambda size: 100 - size)), server())
     keys = found.client._write.protection
     assert isinstance(keys, Sealing13)
-    spy = Spy(keys._encrypt or keys._begin())
-    keys._encrypt = spy
+    spy = Spy(keys._cipher or keys._begin())
+    keys._cipher = spy
     found.client.send_data(b"hello")
     assert found.go_on().data("server") == b"hello"
     assert spy.seen == [b"hello\x17" + bytes(95)]
