@@ -6,8 +6,10 @@ status: a few microseconds. Connections that are open keep what they were made w
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from pellucid.config import ServerConfig
@@ -16,6 +18,10 @@ from pellucid.trust.identity import Identity
 
 File = str | os.PathLike[str]
 _Stamp = tuple[tuple[int, int, int, int] | None, ...]
+
+_TICK = 100_000_000
+"""Nanoseconds in which a file may change without a change of its time: many file systems have clocks that
+tick coarsely (4 to 10 ms on Linux before 6.13), and what is half written is often whole within that."""
 
 
 class CertificateFiles:
@@ -64,12 +70,14 @@ class CertificateFiles:
         self._password = password
         self._lock = threading.Lock()
         self._stamp = self._look()  # before reading: what changes meanwhile is read again
+        self._digest = self._digested()
         self._identity = self._read()
 
     @property
     def identity(self) -> Identity:
         """The identity that is in the files now; the same object while they do not change."""
-        if self._look() != self._stamp and self._lock.acquire(blocking=False):  # one thread reads for all
+        changed = self._look() != self._stamp or _is_young(self._stamp)
+        if changed and self._lock.acquire(blocking=False):  # one thread reads for all
             try:
                 self._renew()
             finally:
@@ -84,11 +92,15 @@ class CertificateFiles:
         """
         with self._lock:
             self._stamp = self._look()
+            self._digest = self._digested()
             self._identity = self._read()
             return self._identity
 
     def _renew(self) -> None:
         self._stamp = self._look()
+        before, self._digest = self._digest, self._digested()
+        if self._digest == before:
+            return
         try:
             self._identity = self._read()
         except UsageError as error:
@@ -98,8 +110,15 @@ class CertificateFiles:
     def _read(self) -> Identity:
         return Identity.from_files(self.certificate, self.key, self._password, ocsp=self.ocsp)
 
+    @property
+    def _files(self) -> tuple[File, ...]:
+        return tuple(file for file in (self.certificate, self.key, self.ocsp) if file is not None)
+
     def _look(self) -> _Stamp:
-        return tuple(_stamp_of(file) for file in (self.certificate, self.key, self.ocsp) if file is not None)
+        return tuple(map(_stamp_of, self._files))
+
+    def _digested(self) -> tuple[bytes, ...]:
+        return tuple(map(_digest_of, self._files))
 
     def __repr__(self) -> str:
         return f"CertificateFiles({os.fspath(self.certificate)!r})"
@@ -161,3 +180,17 @@ def _stamp_of(file: File) -> tuple[int, int, int, int] | None:
     except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+def _is_young(stamp: _Stamp) -> bool:
+    """Whether one of the files may have changed since without a change of its stamp."""
+    return any(found is not None and found[0] > time.time_ns() - _TICK for found in stamp)
+
+
+def _digest_of(file: File) -> bytes:
+    """Tells the content of a file from any other; b"" where it cannot be read."""
+    try:
+        with open(file, "rb") as opened:
+            return hashlib.sha256(opened.read()).digest()
+    except (OSError, ValueError):
+        return b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,28 @@ def test_a_file_of_the_same_time_and_size_is_still_another(authority: Authority,
     files = CertificateFiles(pem)
     assert files.identity.names == ("old.test",)
     os.replace(tmp_path / "new.test", pem)
+    assert files.identity.names == ("new.test",)
+
+
+def test_a_change_within_one_tick_of_the_file_systems_clock_is_seen(
+    authority: Authority, tmp_path: Path
+) -> None:
+    """Written in place: neither time nor size nor number of the file tell. The clock stands still here."""
+    pem, told = tmp_path / "site.pem", list[UsageError]()
+    tick = time.time_ns() + 3600 * 10**9
+
+    def write(data: bytes) -> None:
+        pem.write_bytes(data.ljust(8192, b"\n"))
+        os.utime(pem, ns=(tick, tick))
+
+    write(authority.issue("old.test").to_pem())
+    files = CertificateFiles(pem, on_error=told.append)
+    before = files.identity
+    assert files.identity is before
+    write(b"half a certificate")
+    assert files.identity is files.identity is before
+    assert [error.reason for error in told] == [Reason.BAD_KEY_FILE]
+    write(authority.issue("new.test").to_pem())
     assert files.identity.names == ("new.test",)
 
 
