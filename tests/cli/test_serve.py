@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import os
+import select
 import signal
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +116,27 @@ def test_who_does_not_speak_tls(said: bytes, understood: str) -> None:
 def test_it_ends_when_told_to(authority: Authority) -> None:
     with Serve() as server:
         assert server.port
+    assert server.code == 0
+
+
+def test_who_is_leaving_when_it_ends_is_kept(tmp_path: Path) -> None:
+    """The file of the record is a pipe here, which takes a page and no more until somebody reads."""
+    fcntl: Any = pytest.importorskip("fcntl")
+    record = tmp_path / "pipe"
+    os.mkfifo(record)
+    with (
+        open(os.open(record, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as pipe,
+        Serve("--record", str(record)) as server,
+    ):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+        assert pellucid("connect", f"localhost:{server.port}", "-q", "-k", stdin=b"x").returncode == 0
+        while not select.select([pipe], [], [], 1)[0]:
+            pass
+        server.process.terminate()
+        time.sleep(0.5)
+        os.set_blocking(pipe.fileno(), True)
+        told = pipe.read()
+    assert Trace.read(io.StringIO(told.decode())).role == "server"
     assert server.code == 0
 
 

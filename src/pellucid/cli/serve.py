@@ -127,6 +127,9 @@ def serve(
             present.renew_on_sighup()
         terminal.listening(host, server.port)
         wait_for_the_end(visitors.finished)
+        server.close()
+        if not once:
+            visitors.settle()
     return visitors.code if once else exits.OK
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pellucid.live.scenes import Scenes
 
 
+_MOMENT = 5.0
+"""Seconds that who is leaving has to be kept when the server ends."""
+
+
 class Visitors:
     """Serves each connection and shows it when its handshake is over, or has failed."""
 
@@ -49,6 +53,8 @@ class Visitors:
         self.finished = threading.Event()
         self.code = exits.OK  # of the last connection
         self._lock = threading.Lock()
+        self._left = threading.Condition()  # notified when a visitor has left
+        self._under_way = 0
         self._numbers = itertools.count(1)
         self._here = threading.local()  # this thread's connection: its trace, and its scene
         self._identities: tuple[Identity, ...] = ()
@@ -59,6 +65,8 @@ class Visitors:
         self._here.shown = False
         self._identities = base.identities
         self._here.trace = Trace() if self.scenes is None else self._live(self.scenes)
+        with self._left:
+            self._under_way += 1
         return base.replace(observer=self._here.trace)
 
     def _live(self, scenes: Scenes) -> Trace:
@@ -127,8 +135,16 @@ class Visitors:
         if scene is not None and self.scenes is not None:
             scene.state = state
             self.scenes.tell(scene)
+        with self._left:
+            self._under_way -= 1
+            self._left.notify_all()
         if self.once:
             self.finished.set()
+
+    def settle(self) -> None:
+        """Wait a moment for visitors who are just leaving: what there was of them is kept, too."""
+        with self._left:
+            self._left.wait_for(lambda: self._under_way <= 0, _MOMENT)
 
     def _show(self, trace: Trace) -> None:
         self._here.shown = True
