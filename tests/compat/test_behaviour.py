@@ -369,6 +369,30 @@ def a_missing_revocation_list(c: Contexts, kind: str) -> Any:
     return failing(Bios(client, c.server(kind)))[0]
 
 
+@scenario
+def another_context_before_the_handshake(c: Contexts, kind: str) -> Any:
+    """Its certificate and its authorities count; what else is set in it does not."""
+    distrustful = (ours if kind == "pellucid" else ssl).SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    careless = c.client(kind, set_alpn_protocols=["h2"], check_hostname=False, verify_mode=ssl.CERT_NONE)
+    known = c.client(kind, certificate="client")
+    other = c.server(kind, certificate="other.test", set_alpn_protocols=["h2"], verify_mode=ssl.CERT_NONE)
+    found = []
+    for side, context in (
+        ("client", distrustful),
+        ("client", careless),
+        ("client", known),
+        ("server", other),
+        ("server", c.server(kind, set_alpn_protocols=["h2"])),
+    ):
+        pair = Bios(c.client(kind), c.server(kind, verify_mode=ssl.CERT_OPTIONAL), name="localhost")
+        getattr(pair, side).context = context
+        ends = failing(pair)
+        found.append(
+            (ends, facts(pair.client), outcome(pair.server.getpeercert), pair.client.context is context)
+        )
+    return found
+
+
 @pytest.fixture(scope="module")
 def more(contexts: Contexts) -> Contexts:
     """The contexts, with certificates that have faults."""

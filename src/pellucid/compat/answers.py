@@ -7,12 +7,13 @@ RFC 7301 section 3.2 (ALPN, where OpenSSL's users go on without a protocol if no
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from typing import Any
 
 from pellucid.compat.context import NATIVE
 from pellucid.compat.judgement import Judge, refusing_proxies, usage_of
 from pellucid.compat.keys import client_key, server_key, unraisable
-from pellucid.compat.settings import client_config, server_config, settings_of
+from pellucid.compat.settings import client_config, judge_of, server_config, settings_of
 from pellucid.compat.watching import Watcher
 from pellucid.config import ClientConfig, Config, Policy, ServerConfig
 from pellucid.errors import PeerMisbehaved, Reason, TLSError
@@ -50,6 +51,19 @@ class Answers:
             self._config, self._judge = make(context)
         except TLSError as error:
             self._unusable = error
+
+    def _adopt(self, context: Any) -> None:
+        """Show the certificate of another context, and believe whom it believes."""
+        if self._config is None:
+            return
+        make = server_config if self.server_side else client_config
+        try:
+            self._config = self._config.replace(identities=make(context)[0].identities)
+        except TLSError as error:
+            self._config, self._unusable = None, error
+        if self._judge is not None:
+            other = judge_of(context, settings_of(context))
+            self._judge = replace(self._judge, anchors=other.anchors, crls=other.crls)
 
     def _configuration(self) -> Any:
         """The configuration, with what belongs to this connection alone."""

@@ -487,7 +487,9 @@ class LowLevel(Answers, More):
 
     @property
     def context(self) -> Any:
-        """The context; a server name callback may assign another one, whose certificate is then shown."""
+        """The context. Another may be assigned before the handshake, or by a server name callback: its
+        certificate is then shown, and before the handshake its authorities are believed; what else was set
+        stays, as in OpenSSL."""
         return self._context
 
     @context.setter
@@ -495,6 +497,8 @@ class LowLevel(Answers, More):
         if not isinstance(value, ssl.SSLContext):
             raise TypeError("The value must be a SSLContext")
         self._context = value
+        if self._conn is None:
+            self._adopt(value)
 
     @property
     def session(self) -> SSLSession | None:
