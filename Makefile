@@ -51,6 +51,10 @@ site: venv-dev ## the documentation with every public name, as a site in build/s
 cpython-tests: venv-dev ## CPython's own tests of ssl over pellucid, in every interpreter at hand
 	@$(BIN)/python tests/compat/cpython.py
 
+.PHONY: suites
+suites: venv-dev ## other libraries' own tests of TLS over pellucid; the table in docs/ssl.md
+	@$(BIN)/python tests/compat/suites.py
+
 ecosystem: venv-dev ## requests, httpx, uvicorn and others over pellucid; writes docs/ecosystem.md
 	@PELLUCID_INTEROP=whole $(BIN)/python -m pytest -q tests/ecosystem --junitxml=build/ecosystem.xml
 	@PYTHONPATH=tests $(BIN)/python -m ecosystem.table build/ecosystem.xml docs/ecosystem.md

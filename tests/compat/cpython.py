@@ -12,22 +12,21 @@ Each gets a virtual environment beside ours (`.venv-3.12`). What does not apply 
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
 import unittest
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from compat.verdicts import ROOT, Exclusion, Verdict, command_line, exclusions, read, why_excluded
+
 OLDEST = (3, 11)
 
 #: Module, and which of its tests speak TLS.
@@ -54,15 +53,10 @@ class Result(unittest.TextTestResult):
         self.passed.append(test.id())
 
 
-def exclusions() -> list[tuple[str, str]]:
-    """Patterns of test names, and why they do not apply to this interpreter."""
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    listed = tomllib.loads((HERE / "exclusions.toml").read_text(encoding="utf-8"))
-    found = []
-    for entry in listed["exclusion"]:
-        if version in entry.get("pythons", [version]):
-            found += [(name, " ".join(entry["reason"].split())) for name in entry["tests"]]
-    return found
+def listed_exclusions() -> list[Exclusion]:
+    """What does not apply to this interpreter."""
+    found = exclusions(read("exclusions.toml")["exclusion"])
+    return [(f"test.{name}", reason) for name, reason in found]
 
 
 def flat(suite: Any) -> Iterator[unittest.TestCase]:
@@ -74,11 +68,6 @@ def flat(suite: Any) -> Iterator[unittest.TestCase]:
             yield item
 
 
-def why_excluded(name: str, listed: list[tuple[str, str]]) -> str | None:
-    """The reason by which a test does not apply."""
-    return next((reason for pattern, reason in listed if fnmatchcase(name, f"test.{pattern}")), None)
-
-
 def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> int:
     """Run the tests in this interpreter; 1 if one failed."""
     support: Any = importlib.import_module("test.support")
@@ -87,7 +76,7 @@ def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> 
         from pellucid.compat import ssl
 
         ssl.install()
-    listed = [] if native else exclusions()
+    listed = [] if native else listed_exclusions()
     worst, lines = 0, []
     for module, patterns in MODULES.items():
         if only and not any(each.startswith(module) or not each.startswith("test.") for each in only):
@@ -100,7 +89,7 @@ def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> 
         except unittest.SkipTest as skip:
             lines.append(f"{module:34} skipped by itself ({skip})")
             continue
-        suite, left_out = unittest.TestSuite(), 0
+        suite, left_out = unittest.TestSuite(), []
         for test in flat(unittest.defaultTestLoader.loadTestsFromModule(loaded)):
             name = test.id()
             if not any(fnmatchcase(name, pattern) for pattern in patterns):
@@ -110,8 +99,8 @@ def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> 
             reason = why_excluded(name, listed)
             if (reason is not None) is excluded:
                 suite.addTest(test)
-            else:
-                left_out += reason is not None
+            elif reason is not None:
+                left_out.append(name)
         began = time.monotonic()
         result = run_suite(loaded, suite, verbose)
         failed = [test.id() for test, _ in (*result.failures, *result.errors)]
@@ -121,10 +110,9 @@ def run_here(only: list[str], *, native: bool, excluded: bool, verbose: int) -> 
             result.passed += again.passed
             failed = [test.id() for test, _ in (*again.failures, *again.errors)]
         worst |= bool(failed)
-        lines.append(
-            f"{module:34} {len(result.passed):4} passed {len(failed):3} failed {len(result.skipped):3} skip "
-            f"by themselves {left_out:3} do not apply {time.monotonic() - began:6.1f} s"
-        )
+        skipped = [test.id() for test, _ in result.skipped]
+        verdict = Verdict(result.passed, failed, skipped, left_out)
+        lines.append(verdict.line(module, time.monotonic() - began))
     print(
         "\n".join((f"\nCPython {sys.version.split()[0]} over {'OpenSSL' if native else 'pellucid'}", *lines))
     )
@@ -185,10 +173,7 @@ def environment(version: str, path: str) -> Path | None:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--here", action="store_true", help="in this interpreter only")
-    parser.add_argument("--native", action="store_true", help="over OpenSSL, for comparison")
-    parser.add_argument("--excluded", action="store_true", help="only what is excluded")
+    parser = command_line(__doc__)
     parser.add_argument("-v", "--verbose", action="count", default=1)
     parser.add_argument("only", nargs="*", help="parts of test names")
     args = parser.parse_args()
