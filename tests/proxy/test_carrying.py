@@ -225,6 +225,29 @@ def test_the_end_of_the_proxy_is_a_cut_and_is_told(world: World) -> None:
     run(main())
 
 
+def test_who_has_just_left_is_told_of_at_the_end_of_the_proxy(world: World) -> None:
+    """The watcher may take its time, in another thread for example: it is not disturbed."""
+    began = asyncio.Event()
+
+    class Slow(Diary):
+        async def ended(self, passage: Passage) -> None:
+            began.set()
+            await asyncio.sleep(0.1)
+            await super().ended(passage)
+
+    async def main() -> None:
+        diary = Slow()
+        async with server(echo) as port:
+            async with Proxy(Plan(to=("127.0.0.1", port), front=world.front()), watcher=diary) as proxy:
+                reader, writer = await connect(proxy.port, world.client())
+                assert await ask(reader, writer, b"hello") == b"hello"
+                writer.close()
+                await began.wait()
+            assert diary.over.get_nowait().error is None
+
+    run(main())
+
+
 def test_a_watcher_s_fault_ends_the_proxy(world: World) -> None:
     class Broken(Diary):
         async def ended(self, passage: Passage) -> None:

@@ -63,6 +63,7 @@ class Proxy:
         self._most = most
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: set[asyncio.Task[None]] = set()  # those of them that only have to be told of
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._listener = socket.create_server(address, family=family, backlog=_BACKLOG)
         self._listener.setblocking(False)
@@ -78,7 +79,7 @@ class Proxy:
     async def __aexit__(self, *exception: object) -> None:
         """Stop listening, and cut the connections that are under way."""
         tasks = [self._door, *self._tasks]
-        for task in tasks:
+        for task in self._tasks - self._ended | {self._door}:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._listener.close()
@@ -121,6 +122,7 @@ class Proxy:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._ended.discard(task)
         self._slots.release()
 
     async def _serve(self, sock: socket.socket, client: str) -> None:
@@ -133,6 +135,7 @@ class Proxy:
             raise
         finally:
             passage.finish()
+            self._ended |= {task for task in self._tasks if task is asyncio.current_task()}
             await self._tell("ended", passage)
 
     async def _shaken(self, passage: Passage) -> None:
