@@ -52,7 +52,7 @@ class BioEnd(LowLevel):
         return data
 
     def _transmit(self, data: bytes | memoryview) -> int:
-        return int(self._outgoing.write(data))
+        return self._outgoing.write(data)  # type: ignore[no-any-return]
 
 
 class SocketEnd(LowLevel):
@@ -88,7 +88,8 @@ class SocketEnd(LowLevel):
         return sock
 
     def _begin(self) -> None:
-        timeout = self._socket().gettimeout()
+        sock = self._sock()
+        timeout = (self._socket() if sock is None or sock.fileno() < 0 else sock).gettimeout()
         self._deadline = time.monotonic() + timeout if timeout else None
 
     def _in_time(self) -> None:

@@ -229,7 +229,7 @@ class LowLevel(Answers, More):
                     missing = length
             self._record, self._missing = record, missing
         self._record, self._missing = b"", _HEADER
-        data = self._connection.deprotect(record)
+        data = (self._conn or self._connection).deprotect(record)
         if not data:
             self._hear(record)
         return data
@@ -321,7 +321,10 @@ class LowLevel(Answers, More):
             if (at := self._written) > size:  # so much is sealed, and cannot be taken back
                 raise build(ssl.SSLError, 1, "BAD_LENGTH", "bad length")
             while at < size:
-                piece = bytes(view.cast("B")[at : at + CHUNK] if at or size > CHUNK else view)
+                if at or size > CHUNK:
+                    piece = bytes(view.cast("B")[at : at + CHUNK])
+                else:
+                    piece = data if type(data) is bytes else bytes(view)
                 wire = self._seal(piece)
                 at = self._written = at + len(piece)
                 self._carry(wire)
@@ -338,7 +341,7 @@ class LowLevel(Answers, More):
         return size
 
     def _seal(self, data: bytes) -> bytes:
-        connection = self._connection
+        connection = self._conn or self._connection
         if wire := connection.protect(data):
             return wire
         try:

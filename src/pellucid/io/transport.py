@@ -39,7 +39,7 @@ class TLSTransport(Engine, asyncio.Transport):
         if self._closing:
             return
         size = len(data)
-        if size >= CHUNK:
+        if size > CHUNK:
             self._write_much(data)
             return
         self._writes += 1
