@@ -178,6 +178,7 @@ class Reason(Enum):
     CLOSED = ("closed", None, "-", "The connection is closed for sending.")
     BAD_NAME = ("bad-name", None, "RFC 1123 2.1", "This is neither a host name nor an IP address.")
     BAD_CONFIG = ("bad-config", None, "-", "The configuration contradicts itself or names something unknown.")
+    CANNOT_WATCH = ("cannot-watch", None, "-", "This process cannot be watched from outside.")
     CONNECTION_REJECTED = ("connection-rejected", Alert.handshake_failure, "RFC 8446 6.2", "The application does not want this connection.")
     NO_IDENTITY = ("no-identity", Alert.handshake_failure, "RFC 8446 4.4.2", "The server has no certificate for this connection.")
     BAD_KEY_FILE = ("bad-key-file", None, "-", "A certificate or key could not be loaded.")

@@ -61,7 +61,7 @@ def serving(config: ServerConfig) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _in_front() -> Iterator[None]:
+def in_front() -> Iterator[None]:
     """A shell lets what runs behind it ignore Ctrl-C, and its children with it: not ours.
 
     Not by `preexec_fn`: between fork and exec it may wait for ever for what another thread held.
@@ -89,7 +89,7 @@ class Serve:
         command = [*COMMAND, *self.words, *self.arguments]
         pipe = subprocess.PIPE
         self.output = tempfile.TemporaryFile()  # a pipe that nobody empties would stop it
-        with _in_front():
+        with in_front():
             self.process = subprocess.Popen(command, stdout=self.output, stderr=pipe, env=self.env)
         assert self.process.stderr is not None
         while b"listening on" not in (line := self.process.stderr.readline()):

@@ -96,6 +96,7 @@ from pellucid.limits import (
     MAX_TICKETS_RECEIVED,
     MAX_WARNING_ALERTS,
 )
+from pellucid.programs.attaching import interpreter_of
 from pellucid.trust.names import normal_name
 from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import Alert
@@ -360,6 +361,7 @@ ALL: dict[Reason, Recipe] = {
     Reason.CLOSED: raises(lambda: closed().send_data(b"too late")),
     Reason.BAD_NAME: raises(lambda: normal_name("a b")),
     Reason.BAD_CONFIG: raises(lambda: Policy(versions=())),
+    Reason.CANNOT_WATCH: raises(lambda: interpreter_of(-1)),
     Reason.CONNECTION_REJECTED: answered(SelectConfig, lambda request: request.fail()),
     Reason.NO_IDENTITY: answered(SelectIdentity, lambda request: request.answer(None)),
     Reason.BAD_KEY_FILE: raises(lambda: Identity.from_pem(b"-----BEGIN NOTHING-----")),

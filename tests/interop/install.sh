@@ -26,6 +26,7 @@ wanted=(
     /usr/bin/cc:gcc
     /usr/bin/unshare:util-linux
     /usr/bin/npm:npm
+    /usr/bin/patchelf:patchelf
     /usr/bin/tshark:tshark
     /usr/bin/redis-server:redis-server
     /usr/lib/postgresql/*/bin/initdb:postgresql
@@ -78,6 +79,29 @@ for pair in bin/bun:@oven/bun-linux-x64 deno:@deno/linux-x64-glibc; do
         quietly npm install --no-fund --no-audit --prefix "$peers/npm" "$package"
     fi
 done
+
+# A Python that can be watched while it runs (`pellucid trace --pid`): from Debian's next release, with its own C
+# library, in a folder of its own; nothing of it is installed.
+python314() {
+    local new=$peers/python3.14.new signed=/usr/share/keyrings/debian-archive-keyring.gpg
+    rm -rf "$new" && mkdir -p "$new"/{root,lists/partial,cache/archives/partial} && : >"$new/status" || return 1
+    echo "deb [signed-by=$signed] http://deb.debian.org/debian forky main" >"$new/sources.list"
+    local apt=(apt-get -o "Dir::Etc::sourcelist=$new/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o "Dir::State::lists=$new/lists" -o "Dir::State::status=$new/status" -o "Dir::Cache=$new/cache"
+        -o APT::Sandbox::User=root)
+    quietly "${apt[@]}" update &&
+        quietly "${apt[@]}" -y --no-install-recommends --download-only install python3.14 libc6 || return 1
+    local package
+    for package in "$new"/cache/archives/*.deb; do dpkg-deb -x "$package" "$new/root" || return 1; done
+    rm -rf "$peers/python3.14" && mv "$new/root" "$peers/python3.14" && rm -rf "$new"
+    local libraries=$peers/python3.14/usr/lib/$(uname -m)-linux-gnu
+    quietly patchelf --set-interpreter "$(echo "$libraries"/ld-linux-*.so.*)" --force-rpath --set-rpath "$libraries" \
+        "$peers/python3.14/usr/bin/python3.14"
+}
+if [ ! -x "$peers/python3.14/usr/bin/python3.14" ] && command -v patchelf >/dev/null && ! command -v python3.14 >/dev/null; then
+    say "unpacking: python3.14"
+    python314
+fi
 
 # Say which are here, and build the programs of those that need one. This needs no package but Python's own.
 PELLUCID_PEERS=$peers "$python" -m tests.interop.peers

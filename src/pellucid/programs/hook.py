@@ -1,8 +1,9 @@
 """What is loaded into a traced program: it writes down the messages of the standard `ssl`, and nothing else.
 
 It stands in a folder of its own under the name sitecustomize.py, which PYTHONPATH names; so it also
-reaches the program's children, other interpreters and virtual environments. Therefore it needs nothing
-but the standard library, and runs on every Python since 3.8. The parent process reads what it writes:
+reaches the program's children, other interpreters and virtual environments. A program that runs already
+is told by `sys.remote_exec` to `attach`. Therefore it needs nothing but the standard library, and runs on
+every Python since 3.8. The process that watches reads what it writes:
 
     PELLUCID_WATCH          the folder for it: a file for each process, JSON Lines
     PELLUCID_WATCH_ENGINE   "observe" (OpenSSL goes on doing the TLS) or "ours" (pellucid does it)
@@ -21,13 +22,16 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import threading
 import time
+import weakref
 from typing import Any
 
 FOLDER = os.environ.get("PELLUCID_WATCH", "")
 ENGINE = os.environ.get("PELLUCID_WATCH_ENGINE", "observe")
+WATCHER = 0
 _CONTENT_TYPES = (20, 21, 22)
 #: Modules with a TLS of their own, which this cannot see.
 BLIND = {
@@ -36,6 +40,8 @@ BLIND = {
 }  # fmt: skip
 _lock = threading.Lock()
 _counter = 0
+_originals: dict[str, Any] = {}
+_watched: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def write(fact: dict[str, Any]) -> None:
@@ -81,7 +87,7 @@ def name_connection(conn: Any) -> str:
 def on_message(conn: Any, direction: str, version: Any, content_type: Any, msg_type: Any, data: Any) -> None:
     """OpenSSL's, or pellucid's, message callback. It must never disturb the program."""
     with contextlib.suppress(Exception):
-        if int(content_type) in _CONTENT_TYPES and conn is not None:
+        if FOLDER and int(content_type) in _CONTENT_TYPES and conn is not None:
             fact = {"of": name_connection(conn), "at": time.time(), "sent": direction == "write"}
             fact.update(type=int(content_type), data=bytes(data).hex())
             write(fact)
@@ -101,14 +107,19 @@ def install(ssl: Any) -> None:
         @functools.wraps(original)
         def wrap(self: Any, *args: Any, **kwargs: Any) -> Any:
             with contextlib.suppress(Exception):
-                if self._msg_callback is None:
+                if WATCHER and not os.path.exists(f"/proc/{WATCHER}"):
+                    shutil.rmtree(os.path.dirname(FOLDER), ignore_errors=True)
+                    detach()  # the watcher was killed: nobody reads any more
+                if FOLDER and self._msg_callback is None:
                     self._msg_callback = on_message
+                    _watched.add(self)
             return original(self, *args, **kwargs)
 
         return wrap
 
-    ssl.SSLContext.wrap_socket = watched(ssl.SSLContext.wrap_socket)
-    ssl.SSLContext.wrap_bio = watched(ssl.SSLContext.wrap_bio)
+    for name in ("wrap_socket", "wrap_bio"):
+        _originals[name] = getattr(ssl.SSLContext, name)
+        setattr(ssl.SSLContext, name, watched(_originals[name]))
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -133,7 +144,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 def confess() -> None:
-    """At the end: which libraries were loaded whose TLS could not be seen."""
+    """Which libraries were loaded whose TLS could not be seen."""
     blind = sorted(said for name, said in BLIND.items() if name in sys.modules)
     if blind:
         write({"process": os.getpid(), "blind": blind})
@@ -149,12 +160,38 @@ def chain() -> None:
         spec.loader.exec_module(module)
 
 
+def begin() -> None:
+    """Watch this process, whether it has loaded `ssl` already or not."""
+    greet()
+    atexit.register(confess)
+    if "ssl" in sys.modules:
+        install(sys.modules["ssl"])
+    else:
+        sys.meta_path.insert(0, Finder())
+
+
+def attach(folder: str, watcher: int) -> None:
+    """Begin in a program that runs already: in new connections, and while the process `watcher` is there."""
+    global FOLDER, WATCHER
+    FOLDER, WATCHER = folder, watcher
+    begin()
+    confess()
+
+
+def detach() -> None:
+    """Leave the program as it was."""
+    global FOLDER, WATCHER
+    FOLDER, WATCHER = "", 0
+    atexit.unregister(confess)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Finder)]
+    for name, original in _originals.items():
+        setattr(sys.modules["ssl"].SSLContext, name, original)
+    for context in list(_watched):
+        if context._msg_callback is on_message:
+            context._msg_callback = None
+
+
 if FOLDER and __name__ == "sitecustomize":
     with contextlib.suppress(Exception):
-        greet()
-        atexit.register(confess)
-        if "ssl" in sys.modules:
-            install(sys.modules["ssl"])
-        else:
-            sys.meta_path.insert(0, Finder())
+        begin()
     chain()

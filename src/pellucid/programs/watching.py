@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -100,73 +99,27 @@ class Seen:
         return int(client in self._changed)
 
 
-@dataclass
-class Watch:
-    """A program that is watched. Use it as a context manager; iterate over it for its connections.
-
-    Parameters:
-        command: the program and its arguments.
-        engine: "observe", or "ours" to let pellucid do the program's TLS.
+class Watching:
+    """What every way of watching has in common: reading what the hook writes, a file for each process.
 
     Attributes:
-        code: the program's exit code, when the iteration has ended.
         processes: how many Python processes were watched.
         blind: what could not be seen, in words.
         problems: what went wrong with the watching.
-
-    Raises:
-        OSError: the program cannot be started.
-
-    >>> import sys
-    >>> with Watch([sys.executable, "-c", "print('no TLS here')"]) as watch:
-    ...     list(watch)
-    []
-    >>> watch.code, watch.processes
-    (0, 1)
     """
 
-    command: Sequence[str]
-    engine: str = "observe"
-    code: int = 0
-    processes: int = 0
-    blind: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
-
-    def __enter__(self) -> Watch:
+    def __init__(self) -> None:
+        self.processes = 0
+        self.blind: set[str] = set()
+        self.problems: list[str] = []
         self._folder = Path(tempfile.mkdtemp(prefix="pellucid-trace-"))
-        boot, told = self._folder / "boot", self._folder / "told"
-        boot.mkdir()
-        told.mkdir()
-        shutil.copyfile(str(hook.__file__), boot / "sitecustomize.py")
-        self._told = told
+        self._told = self._folder / "told"
+        self._told.mkdir()
         self._read: dict[Path, int] = {}
         self._connections: dict[str, Seen] = {}
-        path = os.pathsep.join(filter(None, [str(boot), os.environ.get("PYTHONPATH")]))
-        more = {"PYTHONPATH": path, "PELLUCID_WATCH": str(told), "PELLUCID_WATCH_ENGINE": self.engine}
-        try:
-            self._child = subprocess.Popen(list(self.command), env=os.environ | more)
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        if self._child.poll() is None:
-            self._child.terminate()
-            self._child.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __iter__(self) -> Iterator[Seen]:
-        """Each connection once: when it is complete or refused, else when the program has ended."""
-        while self._child.poll() is None:
-            yield from self._news()
-            try:
-                time.sleep(PAUSE)
-            except KeyboardInterrupt:  # the program got it too; it decides
-                continue
-        self.code = self._child.returncode
+    def _rest(self) -> Iterator[Seen]:
+        """What is left to say when it is over."""
         yield from self._news()
         for seen in self._connections.values():
             if not seen.over:
@@ -200,3 +153,64 @@ class Watch:
             self._read[path] = self._read.get(path, 0) + whole
             for line in data[:whole].splitlines():
                 yield json.loads(line)
+
+
+class Watch(Watching):
+    """A program that is watched. Use it as a context manager; iterate over it for its connections.
+
+    Parameters:
+        command: the program and its arguments.
+        engine: "observe", or "ours" to let pellucid do the program's TLS.
+
+    Attributes:
+        code: the program's exit code, when the iteration has ended.
+        processes, blind, problems: see `Watching`.
+
+    Raises:
+        OSError: the program cannot be started.
+
+    >>> import sys
+    >>> with Watch([sys.executable, "-c", "print('no TLS here')"]) as watch:
+    ...     list(watch)
+    []
+    >>> watch.code, watch.processes
+    (0, 1)
+    """
+
+    def __init__(self, command: Sequence[str], engine: str = "observe") -> None:
+        super().__init__()
+        self.command = command
+        self.engine = engine
+        self.code = 0
+
+    def __enter__(self) -> Watch:
+        boot = self._folder / "boot"
+        boot.mkdir()
+        shutil.copyfile(str(hook.__file__), boot / "sitecustomize.py")
+        path = os.pathsep.join(filter(None, [str(boot), os.environ.get("PYTHONPATH")]))
+        more = {"PYTHONPATH": path, "PELLUCID_WATCH": str(self._told), "PELLUCID_WATCH_ENGINE": self.engine}
+        try:
+            self._child = subprocess.Popen(list(self.command), env=os.environ | more)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._child.poll() is None:
+            self._child.terminate()
+            self._child.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __iter__(self) -> Iterator[Seen]:
+        """Each connection once: when it is complete or refused, else when the program has ended."""
+        while self._child.poll() is None:
+            yield from self._news()
+            try:
+                time.sleep(PAUSE)
+            except KeyboardInterrupt:  # the program got it too; it decides
+                continue
+        self.code = self._child.returncode
+        yield from self._rest()
