@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
+from types import CodeType
 
 import pytest
+from _pytest.assertion import rewrite
 from hypothesis import HealthCheck, settings
 
 from support import House
@@ -17,6 +20,18 @@ PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("pellucid", PATIENT, derandomize=True)
 settings.register_profile("explore", PATIENT, max_examples=2000)
 settings.load_profile("pellucid")
+
+# pytest parses what is imported, to rewrite its asserts, also what a server's thread imports. Two threads at
+# that are one too many for CPython 3.11 ("AST constructor recursion depth mismatch", gh-106905).
+_parsing, _rewrite = threading.RLock(), rewrite._rewrite_test
+
+
+def _rewritten(fn: Path, config: pytest.Config) -> tuple[bytes, CodeType]:
+    with _parsing:
+        return _rewrite(fn, config)
+
+
+rewrite._rewrite_test = _rewritten
 
 # Where other people's programs take part, whose timing is not ours: such a test that fails is run once more,
 # and the summary names it (R). Everywhere else the first failure counts.
