@@ -239,7 +239,7 @@ def load(der: bytes) -> x509.Certificate | None:
     try:
         found = x509.load_der_x509_certificate(der)
         _ = found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
-    except ValueError:  # the library reads some parts only when they are asked for
+    except (ValueError, Warning):  # the library reads some parts only when they are asked for
         return None
     return found
 
