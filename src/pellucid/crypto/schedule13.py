@@ -18,7 +18,7 @@ copies are made in place, without a function around them: there are twenty in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -180,9 +180,10 @@ class KeySchedule:
     def derive_all(self, wanted: tuple[tuple[str, bytes], ...], transcript_hash: bytes) -> list[Secret]:
         """Secrets of the present rung that are always made together; `wanted`: the name and label of each."""
         length, rung, secrets = self.hash.length, self._context, []
+        info = transcript_hash + b"\x01"
         for _, label in wanted:
             context = rung.copy()
-            context.update(label_prefix(length, label, length) + transcript_hash + b"\x01")
+            context.update(label_prefix(length, label, length) + info)
             secrets.append(Secret(context.finalize()))
         if self.note is not None:
             self.note(("derived together", wanted, secrets, self._name, self.secret, transcript_hash))
@@ -200,7 +201,16 @@ class KeySchedule:
 
 def resumption_psk(hash: Hash, resumption_master_secret: Secret, ticket_nonce: bytes) -> Secret:
     """The PSK that belongs to a ticket (RFC 8446 section 4.6.1)."""
-    return expand_label(hash, resumption_master_secret, b"resumption", ticket_nonce, hash.length)
+    return resumption_psks(hash, resumption_master_secret, (ticket_nonce,))[0]
+
+
+def resumption_psks(hash: Hash, resumption_master_secret: Secret, nonces: Sequence[bytes]) -> list[Secret]:
+    """The PSKs of several tickets, in the order of their nonces (RFC 8446 section 4.6.1)."""
+    length, context = hash.length, HMAC(resumption_master_secret, hash.algorithm)
+    return [
+        Secret(expand(context, label_prefix(length, b"resumption", len(nonce)) + nonce + b"\x01"))
+        for nonce in nonces
+    ]
 
 
 def export(hash: Hash, exporter_secret: Secret, label: bytes, context: bytes, length: int) -> Secret:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pellucid.crypto.signatures import SCHEMES, verify
 from pellucid.errors import Reason, refuse
 from pellucid.events import Request, VerifyPublicKey
+from pellucid.handshake.choices import our_first
 from pellucid.handshake.context import Handshake
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
@@ -106,16 +108,14 @@ def send_certificate(
     if identity is None:
         h.send(Certificate(context, ()))
         return
-    algorithm = 0
-    if compression:
-        algorithm = next((a for a in h.policy.certificate_compression if a in compression), 0)
+    algorithm = our_first(h.policy.certificate_compression, compression) if compression else None
     # A context is fresh each time, so only messages without one are worth keeping.
     above = h.policy.compress_above
     key = (raw_key, staple, scts, algorithm, above)
     encoded = None if context else identity.cache.get(key)
     if encoded is None:
         message: HandshakeMessage = certificate_message(identity, context, raw_key, staple, scts)
-        if algorithm and len(body := message.encode()) > above:
+        if algorithm is not None and len(body := message.encode()) > above:
             message = CompressedCertificate(algorithm, len(body), compress(algorithm, body))
         encoded = message.to_handshake()
         if not context:
@@ -169,9 +169,12 @@ def open_certificate(h: Handshake, message: HandshakeMessage, offered: Sequence[
 
 def offered_compression(body: bytes | None) -> Sequence[int]:
     """The peer's compress_certificate (RFC 8879 section 3), each algorithm once; none without it."""
-    if body is None:
-        return ()
-    found = ext.CertificateCompressionAlgorithms.recall(body).algorithms
+    return () if body is None else _compression(body)
+
+
+@lru_cache(maxsize=64)  # a refusal is not kept, so what is kept is short
+def _compression(body: bytes) -> tuple[int, ...]:
+    found = ext.CertificateCompressionAlgorithms.decode(body).algorithms
     if len(set(found)) != len(found):
         refuse(Reason.ERROR_PARSING_EXTENSION, "compress_certificate names an algorithm twice")
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pellucid.errors import Reason, refuse
+from pellucid.handshake.choices import our_first
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
 from pellucid.wire.language import ExtensionMap
@@ -51,7 +52,7 @@ def choose_types(
         theirs = ext.CertificateTypes.decode(offered[kind]).certificate_types
         if theirs in ((), (X509,)):
             refuse(Reason.IDLE_CERTIFICATE_TYPES, fact)
-        chosen = next((one for one in ours if one in theirs), None)
+        chosen = our_first(ours, theirs)
         if chosen is None:
             refuse(Reason.UNSUPPORTED_CERTIFICATE_TYPE, fact)
         h.certificate_types[fact] = chosen

@@ -5,6 +5,9 @@ RFC 8446 section 4.1.1; RFC 7301 section 3.2; RFC 6066 section 3.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+from typing import TypeVar
+
 from pellucid.config import TLS_1_3, ServerConfig
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
@@ -14,6 +17,7 @@ from pellucid.wire import extensions as ext
 from pellucid.wire.codepoints import CipherSuite
 from pellucid.wire.messages import ClientHello
 
+_T = TypeVar("_T")
 _CHACHA = frozenset(
     (
         CipherSuite.TLS_CHACHA20_POLY1305_SHA256,
@@ -21,6 +25,18 @@ _CHACHA = frozenset(
         CipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     )
 )
+
+
+def our_first(ours: Iterable[_T], theirs: Container[_T]) -> _T | None:
+    """The first of `ours` that is one of `theirs` too; None if there is none.
+
+    >>> our_first((0x0304, 0x0303), (0x0302, 0x0303))
+    771
+    """
+    for one in ours:
+        if one in theirs:
+            return one
+    return None
 
 
 def acknowledges_name(h: Handshake, config: ServerConfig) -> bool:
@@ -68,7 +84,7 @@ def choose_alpn(h: Handshake, config: ServerConfig, hello: ClientHello) -> str |
     h.facts["offered_alpn"] = tuple(name.decode("latin-1") for name in names)
     if not config.alpn:
         return None
-    chosen = next((name for name in config.alpn_names if name in names), None)
+    chosen = our_first(config.alpn_names, names)
     if chosen is None:
         refuse(Reason.NO_APPLICATION_PROTOCOL, f"the client offers {b', '.join(names).decode('latin-1')}")
     protocol = chosen.decode("latin-1")

@@ -258,19 +258,23 @@ def add_grease(config: ClientConfig, found: ExtensionMap) -> None:
 
 def transmit_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
     """Send the hello; with pre-shared keys, its last bytes are the binders over all before them."""
-    if offer.psks:
-        hello = offer.hello
-        body = offered_psks(config, offer.psks)
-        hello.extensions[X.pre_shared_key] = body.encode()
-        raw = hello.to_handshake()
-        size = 2 + sum(1 + len(binder) for binder in body.binders)
-        before = h.transcript.messages + raw[:-size]
-        body.binders = tuple(
-            key_schedule(h, psk).binder(binder_label(psk), HASHES[psk_hash(psk)].new(before).digest())
-            for psk in offer.psks
-        )
-        hello.extensions[X.pre_shared_key] = body.encode()
-    h.send(offer.hello)
+    hello = offer.hello
+    if not offer.psks:
+        h.send(hello)
+        return
+    body = offered_psks(config, offer.psks)
+    hello.extensions[X.pre_shared_key] = body.encode()
+    truncated = hello.to_handshake()[: -body.binders_length]
+    before = h.transcript.messages + truncated
+    binders = []
+    offer.schedules = []
+    for psk in offer.psks:
+        schedule = key_schedule(h, psk)
+        binders.append(schedule.binder(binder_label(psk), schedule.hash.new(before).digest()))
+        offer.schedules.append(schedule)
+    body.binders = tuple(binders)
+    hello.extensions[X.pre_shared_key] = bound = body.encode()
+    h.send_raw(truncated + bound[-body.binders_length :])
 
 
 def offered_psks(config: ClientConfig, psks: Iterable[Session | PreSharedKey]) -> ext.OfferedPsks:
@@ -330,7 +334,7 @@ def choose_sessions(h: Handshake, config: ClientConfig, offer: Offer) -> None:
 def begin_early_data(h: Handshake, offer: Offer, session: Session) -> None:
     """Write 0-RTT data under the first pre-shared key (RFC 8446 sections 2.3 and 4.2.10)."""
     suite = h.policy.suites[session.cipher_suite]
-    schedule = key_schedule(h, session)
+    schedule = offer.schedules[0]
     digest = suite.hash.new(h.transcript.messages).digest()
     traffic = schedule.traffic("client_early_traffic_secret", b"c e traffic", digest)
     h.log_key("CLIENT_EARLY_TRAFFIC_SECRET", traffic.secret)

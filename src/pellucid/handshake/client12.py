@@ -87,7 +87,8 @@ def client12(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
         refuse(Reason.UNEXPECTED_CHANGE_CIPHER_SPEC, "in front of ServerHello")
     suite = check_server_hello(h, config, offer, hello)
     agreed = read_extensions(h, config, offer, hello)
-    h.transcript.start(suite.hash, keep=True)
+    may_sign = bool(config.identities) or SelectIdentity in config.ask
+    h.transcript.start(suite.hash, keep=may_sign)
     h.transcript.add(hello.raw)
     h.suite = suite
     etm = X.encrypt_then_mac in agreed and suite.cbc is not None

@@ -53,6 +53,7 @@ from pellucid.wire.messages import (
     EndOfEarlyData,
     Finished,
     ServerHello,
+    finished_message,
 )
 
 if TYPE_CHECKING:
@@ -80,13 +81,12 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     check_hello_extensions(offer, hello)
     if h.note is not None:
         h.note(("decision", "cipher_suite", h.policy.suites, (), suite.code, "the server's choice"))
-    psk = selected_psk(h, offer, hello, suite)
+    psk, schedule = selected_psk(h, offer, hello, suite)
     if psk is None and config.require_psk:
         refuse(Reason.MISSING_EXTENSION, "pre_shared_key: the server takes none of our keys")
     facts = h.facts
     facts["version"], facts["cipher_suite"] = 0x0304, suite.code
     facts["resumed"] = psk is not None and type(psk) is not PreSharedKey
-    schedule = KeySchedule(suite.hash, Secret(psk.secret) if psk else None, h.note)
     schedule.enter_handshake(shared_secret(h, offer, hello, psk))
 
     h.transcript.start(suite.hash)
@@ -128,7 +128,7 @@ def client13(h: Handshake, config: ClientConfig, offer: Offer, hello: ServerHell
     if request is not None:
         yield from client_authentication(h, config, request)
     mine = client_secret.finished(h.transcript.digest())
-    h.send(Finished(mine))
+    h.send_raw(finished_message(mine))
     h.conn._master = finished.verify_data if h.facts.get("resumed") else mine
     h.write_keys(APPLICATION, client_application)
     finish(h, config, schedule, exporter, psk)
@@ -173,11 +173,11 @@ def check_hello_extensions(offer: Offer, hello: ServerHello) -> None:
 
 def selected_psk(
     h: Handshake, offer: Offer, hello: ServerHello, suite: Suite
-) -> Session | PreSharedKey | None:
-    """RFC 8446 section 4.2.11: the server names one of our keys, and its suite must suit it."""
+) -> tuple[Session | PreSharedKey | None, KeySchedule]:
+    """The key that the server names, if any (RFC 8446 4.2.11), and the schedule that begins with it."""
     body = hello.extensions.get(X.pre_shared_key)
     if body is None:
-        return None
+        return None, KeySchedule(suite.hash, None, h.note)
     index = ext.SelectedPsk.decode(body).selected_identity
     if index >= len(offer.psks):
         refuse(Reason.BAD_PSK_SELECTION, f"number {index} of {len(offer.psks)}")
@@ -188,7 +188,7 @@ def selected_psk(
         h.facts.update(external_psk=True, psk_identity=psk.identity)
     if h.note is not None:
         h.note(("decision", "psk", range(len(offer.psks)), (), index, "the server's choice"))
-    return psk
+    return psk, offer.schedules[index]
 
 
 def shared_secret(
@@ -421,7 +421,7 @@ def finish(
     conn = h.conn
     resumption = schedule.derive("resumption_master_secret", b"res master", h.transcript.digest())
     conn._exporter = (schedule.hash, exporter)
-    conn._resumption = (resumption, session_binding(config, h.name))
+    conn._resumption = (schedule.hash, resumption, session_binding(config, h.name))
     if config.post_handshake_auth:
         conn._pha = h
     conn._completed()

@@ -181,24 +181,27 @@ class Handshake:
 
     def write_keys(self, epoch: int, traffic: TrafficSecret) -> None:
         """TLS 1.3: from now on we write under `traffic` (RFC 8446 section 7.3)."""
-        suite = self.suite
+        suite, padding = self.suite, self.policy.padding
         if suite is None or suite.aead is None:
             raise TLSError(Reason.INTERNAL, "no suite")
-        self.write.protect(Sealing13(suite.aead, traffic, epoch, self.write.padding(self.policy.padding)))
+        if padding is not None:
+            padding = self.write.padding(padding)
+        self.write.protect(Sealing13(suite.aead, traffic, epoch, padding))
         self.conn._write_secret = traffic.secret
         if self.note is not None:
             self.note(("traffic keys", True, epoch, suite, traffic.secret))
 
     def read_keys(self, epoch: int, traffic: TrafficSecret) -> None:
         """TLS 1.3: from now on the peer writes under `traffic`."""
-        suite = self.suite
+        suite, conn = self.suite, self.conn
         if suite is None or suite.aead is None:
             raise TLSError(Reason.INTERNAL, "no suite")
-        self.no_leftovers()
+        if conn._fragments:
+            self.no_leftovers()
         self.read.protection = Opening13(suite.aead, traffic, epoch)
-        if epoch != EARLY:  # the limit is agreed on later than early data is sent
+        if conn._read_limit is not None and epoch != EARLY:  # it is agreed on after early data is sent
             self.limit_reading(tls13=True)
-        self.conn._read_secret = traffic.secret
+        conn._read_secret = traffic.secret
         if self.note is not None:
             self.note(("traffic keys", False, epoch, suite, traffic.secret))
 

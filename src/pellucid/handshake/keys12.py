@@ -14,7 +14,7 @@ from pellucid.handshake.context import Handshake
 from pellucid.protection import Opening, Opening12, Sealing, Sealing12
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import NamedGroup
-from pellucid.wire.messages import Finished
+from pellucid.wire.messages import Finished, finished_message
 
 CLIENT_FINISHED = b"client finished"
 SERVER_FINISHED = b"server finished"
@@ -104,7 +104,7 @@ class Keys12:
     def send_finished(self, label: bytes) -> bytes:
         """Finished: proof that we hold the master secret and saw the same messages."""
         mine = verify_data(self.suite.hash, self.master, label, self.h.transcript.digest())
-        self.h.send(Finished(mine))
+        self.h.send_raw(finished_message(mine))
         return mine
 
     def check_finished(self, message: Finished, label: bytes) -> bytes:

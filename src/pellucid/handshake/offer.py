@@ -32,17 +32,19 @@ class Offer:
         hello: the last ClientHello sent.
         shares: the private key shares, by group.
         psks: sessions and pre-shared keys, in the order of their identities.
+        schedules: the key schedule's first rung under each of them.
         session12: the TLS 1.2 session offered, if any.
         early: the session whose early data is offered, if any.
         retried: a HelloRetryRequest was answered.
     """
 
-    __slots__ = ("early", "hello", "psks", "retried", "session12", "shares")
+    __slots__ = ("early", "hello", "psks", "retried", "schedules", "session12", "shares")
 
     def __init__(self) -> None:
         self.hello: ClientHello
         self.shares: dict[int, PrivateShare] = {}
         self.psks: list[Session | PreSharedKey] = []
+        self.schedules: list[KeySchedule] = []
         self.session12: Session | None = None
         self.early: Session | None = None
         self.retried = False

@@ -40,16 +40,6 @@ def after_handshake(conn: Machine, raw: bytes) -> None:
     react(conn, raw)
 
 
-def on_key_update(conn: Machine, raw: bytes) -> None:
-    """RFC 8446 section 4.6.3."""
-    receive_key_update(conn, KeyUpdate.decode(raw[4:]))
-
-
-def on_ticket(conn: Machine, raw: bytes) -> None:
-    """RFC 8446 section 4.6.1."""
-    receive_ticket(conn, NewSessionTicket.decode(raw, 4))
-
-
 def on_certificate_request(conn: Machine, raw: bytes) -> None:
     """RFC 8446 section 4.6.2."""
     if conn._pha is None:
@@ -70,19 +60,6 @@ def on_client_hello(conn: Machine, raw: bytes) -> None:
     refuse(Reason.RENEGOTIATION_REFUSED)
 
 
-#: What may come after the handshake, by (we are the client, TLS 1.3), and who looks after it.
-AFTER_HANDSHAKE: dict[tuple[bool, bool], dict[int, Callable[[Machine, bytes], None]]] = {
-    (True, True): {
-        HandshakeType.new_session_ticket: on_ticket,
-        HandshakeType.certificate_request: on_certificate_request,
-        HandshakeType.key_update: on_key_update,
-    },
-    (False, True): {HandshakeType.key_update: on_key_update},
-    (True, False): {HandshakeType.hello_request: on_hello_request},
-    (False, False): {HandshakeType.client_hello: on_client_hello},
-}
-
-
 def refuse_renegotiation(conn: Machine) -> None:
     """No, once politely (RFC 5246 section 7.4.1.1); then the connection ends."""
     wanted = conn._config.policy.hello_requests
@@ -99,8 +76,9 @@ def refuse_renegotiation(conn: Machine) -> None:
 # -- KeyUpdate ---------------------------------------------------------------------------------------
 
 
-def receive_key_update(conn: Machine, message: KeyUpdate) -> None:
+def on_key_update(conn: Machine, raw: bytes) -> None:
     """The peer changes its keys, and may ask us to change ours (RFC 8446 section 4.6.3)."""
+    message = KeyUpdate.decode(raw, 4)
     if message.request_update > 1:
         refuse(Reason.BAD_KEY_UPDATE, f"request_update is {message.request_update}")
     conn._key_updates += 1
@@ -155,8 +133,9 @@ def update_keys(conn: Machine, *, request: bool) -> None:
 # -- NewSessionTicket --------------------------------------------------------------------------------
 
 
-def receive_ticket(conn: Machine, message: NewSessionTicket) -> None:
+def on_ticket(conn: Machine, raw: bytes) -> None:
     """A ticket becomes a session (RFC 8446 section 4.6.1)."""
+    message = NewSessionTicket.decode(raw, 4)
     conn._tickets_seen += 1
     if conn._tickets_seen > MAX_TICKETS_RECEIVED:
         refuse(Reason.TOO_MANY_TICKETS)
@@ -170,11 +149,11 @@ def receive_ticket(conn: Machine, message: NewSessionTicket) -> None:
         refuse(Reason.BAD_TICKET, f"a lifetime of {message.ticket_lifetime} s is over seven days")
     if not message.ticket_lifetime:
         return  # RFC 8446 4.6.1: to be discarded at once
-    resumption, binding = conn._resumption
+    hash, resumption, binding = conn._resumption
     now = int(conn._config.now() * 1000)
-    make = partial(session_of, message, conn.info, conn.suite.hash, resumption, binding, now, early)
+    make = partial(session_of, message, conn.info, hash, resumption, binding, now, early)
     if conn._note is not None:
-        conn._note(("ticket", conn.suite.hash, resumption, message.ticket_nonce))
+        conn._note(("ticket", hash, resumption, message.ticket_nonce))
     keep_session(conn, make)
 
 
@@ -298,3 +277,16 @@ def await_certificate(h: Handshake, required: bool | None) -> Any:
     chain = conn._facts.get("peer_chain", ())
     conn._refresh_info()
     conn._events.append(PeerAuthenticated(chain))
+
+
+#: What may come after the handshake, by (we are the client, TLS 1.3), and who looks after it.
+AFTER_HANDSHAKE: dict[tuple[bool, bool], dict[int, Callable[[Machine, bytes], None]]] = {
+    (True, True): {
+        HandshakeType.new_session_ticket: on_ticket,
+        HandshakeType.certificate_request: on_certificate_request,
+        HandshakeType.key_update: on_key_update,
+    },
+    (False, True): {HandshakeType.key_update: on_key_update},
+    (True, False): {HandshakeType.hello_request: on_hello_request},
+    (False, False): {HandshakeType.client_hello: on_client_hello},
+}

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Generator
+from struct import unpack
 from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ServerConfig
-from pellucid.crypto.schedule13 import KeySchedule, resumption_psk
+from pellucid.crypto.schedule13 import KeySchedule, resumption_psks
 from pellucid.crypto.suites import SUITES, Suite
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import FindPsk, Request
@@ -122,8 +123,8 @@ def choose_psk(
             continue
         session, secret, label, age_error = found
         schedule = KeySchedule(suite.hash, secret, h.note)
-        size = 2 + sum(1 + len(binder) for binder in offered.binders)
-        truncated = suite.hash.new(h.transcript.messages + hello.raw[:-size]).digest()
+        before = h.transcript.messages + hello.raw[: -offered.binders_length]
+        truncated = suite.hash.new(before).digest()
         expected = schedule.binder(label, truncated)
         if not hmac.compare_digest(expected, offered.binders[index]):
             refuse(Reason.BAD_BINDER)
@@ -246,11 +247,13 @@ def issue_tickets(
         extensions[X.early_data] = ext.MaxEarlyDataSize(config.max_early_data).encode()
     content = ticket_content(h, config, 0x0304, suite, max_early_data=config.max_early_data)
     ticket = NewSessionTicket(config.ticket_lifetime, 0, b"", b"", extensions)
-    noise = random(4 * count)
-    for number in range(count):
-        ticket.ticket_nonce = nonce = bytes((number,))
-        ticket.ticket_age_add = content.age_add = int.from_bytes(noise[4 * number : 4 * number + 4], "big")
-        content.secret = secret = resumption_psk(suite.hash, resumption, nonce)
+    masks = unpack(f">{count}I", random(4 * count))
+    nonces = [bytes((number,)) for number in range(count)]
+    secrets = resumption_psks(suite.hash, resumption, nonces)
+    for nonce, mask, secret in zip(nonces, masks, secrets, strict=True):
+        ticket.ticket_nonce = nonce
+        ticket.ticket_age_add = content.age_add = mask
+        content.secret = secret
         if note is not None:
             note(("ticket key", secret, resumption, nonce))
         ticket.ticket = seal(content.encode())

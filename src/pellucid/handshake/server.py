@@ -11,6 +11,7 @@ from functools import lru_cache
 from pellucid.config import TLS_1_2, TLS_1_3, ServerConfig
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import SelectConfig
+from pellucid.handshake.choices import our_first
 from pellucid.handshake.context import Expect, Handshake, Steps
 from pellucid.handshake.server12 import server12
 from pellucid.handshake.server13 import server13
@@ -68,7 +69,7 @@ def choose_version(h: Handshake, hello: ClientHello) -> int:
         offered = ext.SupportedVersions.recall(listed).versions
     else:  # RFC 8446 appendix D.2: the field says the highest version
         offered = (TLS_1_2,) if hello.legacy_version >= TLS_1_2 else (hello.legacy_version,)
-    version = next((each for each in h.policy.versions_down if each in offered), None)
+    version = our_first(h.policy.versions_down, offered)
     if _FALLBACK_SCSV in hello.cipher_suites and (version is None or version < max(ours)):
         refuse(Reason.INAPPROPRIATE_FALLBACK)
     if version is None:

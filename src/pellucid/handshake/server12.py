@@ -17,7 +17,7 @@ from pellucid.errors import PeerMisbehaved, Reason, UsageError, refuse
 from pellucid.events import Decrypt, FindPsk, SelectIdentity, VerifyPeer
 from pellucid.handshake.authentication import believe_raw_key, choose_scheme, relies_on_sha1, verifiable
 from pellucid.handshake.certificate_types import RAW_PUBLIC_KEY, choose_types, client_shows_raw_key
-from pellucid.handshake.choices import acknowledges_name, choose_alpn, ranked_suites
+from pellucid.handshake.choices import acknowledges_name, choose_alpn, our_first, ranked_suites
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps, agree_on_size
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.handshake.server13 import accept_fragment_length
@@ -313,7 +313,7 @@ def choose(h: Handshake, config: ServerConfig, hello: ClientHello) -> Any:
     if X.signature_algorithms in found:
         schemes = ext.SignatureSchemes.recall(found[X.signature_algorithms]).supported_signature_algorithms
     h.facts["peer_signature_schemes"] = schemes
-    group = next((one for one in h.policy.groups12 if one in groups), None)
+    group = our_first(h.policy.groups12, groups)
     listed = found.get(X.certificate_authorities)
     authorities = ext.CertificateAuthorities.decode(listed).authorities if listed is not None else ()
     given: Identity | None = None

@@ -31,7 +31,7 @@ from pellucid.handshake.authentication import (
     verifiable,
 )
 from pellucid.handshake.certificate_types import choose_types, client_shows_raw_key
-from pellucid.handshake.choices import acknowledges_name, choose_alpn, ranked_suites
+from pellucid.handshake.choices import acknowledges_name, choose_alpn, our_first, ranked_suites
 from pellucid.handshake.context import (
     Expect,
     Handshake,
@@ -68,6 +68,7 @@ from pellucid.wire.messages import (
     EndOfEarlyData,
     Finished,
     ServerHello,
+    finished_message,
     handshake,
 )
 
@@ -134,7 +135,7 @@ def server13(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     if psk is None:
         requested = yield from server_authentication(h, config, hello)
     mine = server_secret.finished(h.transcript.digest())
-    h.send(Finished(mine))
+    h.send_raw(finished_message(mine))
     client_application, server_application, exporter = application_secrets(h, schedule)
     h.write_keys(APPLICATION, server_application)
 
@@ -212,16 +213,15 @@ def choose_group(h: Handshake, hello: ClientHello) -> tuple[int | None, bytes | 
     shares = {entry.group: entry.key_exchange for entry in entries}
     if len(shares) != len(entries):
         refuse(Reason.DUPLICATE_KEY_SHARE)
-    for group in shares:
-        if group not in offered:
+    for one in shares:
+        if one not in offered:
             refuse(Reason.UNOFFERED_KEY_SHARE_GROUP)
-    shared = [group for group in h.policy.groups if group in offered]
-    if not shared:
+    group = our_first(h.policy.groups, offered)
+    if group is None:
         return None, None
-    group = shared[0]
     if group not in shares:
-        at_hand = next((one for one in shared if one in shares), group)
-        if not GROUPS[group].pq or GROUPS[at_hand].pq:
+        at_hand = our_first(h.policy.groups, shares)
+        if at_hand is not None and (GROUPS[at_hand].pq or not GROUPS[group].pq):
             group = at_hand
     if h.note is not None:
         rule = "our first that the client knows, with a share at hand"
@@ -594,7 +594,7 @@ def receive_early_data(
     expected = h.transcript.copy()
     expected.add(handshake(HandshakeType.end_of_early_data, b""))
     verify_data = client_secret.finished(expected.digest())
-    expected.add(handshake(HandshakeType.finished, verify_data))
+    expected.add(finished_message(verify_data))
     resumption = schedule.derive("resumption_master_secret", b"res master", expected.digest())
     count = wanted_tickets(config, hello, resumed=X.ticket_request in hello.extensions)
     issue_tickets(h, config, resumption, psk, count)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Protocol, Self
 
 from pellucid.errors import Reason, UsageError
@@ -94,14 +96,22 @@ class Session(Struct):
         Raises:
             UsageError: these are no session's bytes, or another version's.
         """
+        session = cls._read(cls.decode, data)
+        session.secret = Secret(session.secret)
+        return session
+
+    @classmethod
+    def _read(cls, decode: Callable[[bytes], Self], data: bytes) -> Self:
         try:
-            session = cls.decode(data)
+            session = decode(data)
         except DecodeError as error:
             raise UsageError(Reason.BAD_CONFIG, f"not a stored session: {error.detail}") from None
         if session.format != FORMAT:
             raise UsageError(Reason.BAD_CONFIG, f"a stored session of format {session.format}, not {FORMAT}")
-        session.secret = Secret(session.secret)
         return session
+
+
+_values = attrgetter(*Session.fields)
 
 
 class TicketContent(Struct):
@@ -132,7 +142,8 @@ class TicketContent(Struct):
             raise UsageError(Reason.BAD_CONFIG, f"not a ticket: {error.detail}") from None
         if content.format != TICKET_FORMAT:
             raise UsageError(Reason.BAD_CONFIG, f"a ticket of format {content.format}, not {TICKET_FORMAT}")
-        session = Session.from_bytes(content.session)
+        # What many tickets have in common is read once, and copied for each.
+        session = Session(*_values(Session._read(Session.recall, content.session)))
         session.secret = Secret(content.secret)
         session.age_add, session.issued_at = content.age_add, content.issued_at
         return session

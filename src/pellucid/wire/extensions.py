@@ -179,6 +179,11 @@ class OfferedPsks(Struct):
     # <32..255> in the RFC: but a binder of the wrong length is a wrong binder, and refused as that.
     binders: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 255), 2, 2**16 - 1))
 
+    @property
+    def binders_length(self) -> int:
+        """Bytes that the binders take on the wire: what a binder does not cover (section 4.2.11.2)."""
+        return 2 + len(self.binders) + sum(map(len, self.binders))
+
 
 class SelectedPsk(Struct):
     """RFC 8446 section 4.2.11, in a ServerHello."""

@@ -62,6 +62,8 @@ def extensions_from(data: bytes, pos: int, end: int, where: str) -> tuple[Extens
     if stop > end:
         fail(where)
     found: ExtensionMap = {}
+    if start == stop:
+        return found, stop
     pos, last = start, stop - 4  # where the last one may begin
     while pos <= last:
         kind, length = _unpack_head(data, pos)
@@ -77,6 +79,8 @@ def extensions_from(data: bytes, pos: int, end: int, where: str) -> tuple[Extens
 
 def extensions_bytes(extensions: Mapping[int, bytes]) -> bytes:
     """The inverse of `extensions_from`, with the block's length in front."""
+    if not extensions:
+        return b"\0\0"
     parts: list[bytes] = []
     for kind, body in extensions.items():
         parts += (_pack_head(kind, len(body)), body)

@@ -154,6 +154,11 @@ class Finished(HandshakeMessage):
     verify_data: bytes = field(Rest())
 
 
+def finished_message(verify_data: bytes) -> bytes:
+    """`Finished(verify_data).to_handshake()`, in one step: every side of every handshake sends one."""
+    return (Finished._head | len(verify_data)).to_bytes(4, "big") + verify_data
+
+
 class EndOfEarlyData(HandshakeMessage):
     """RFC 8446 section 4.5."""
 
