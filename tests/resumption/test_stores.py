@@ -49,6 +49,17 @@ def test_a_ticket_gives_back_its_own_secret_and_what_it_shares() -> None:
     assert (session.ticket, session.alpn, session.verified_chain) == (b"ticket", b"h2", (b"leaf",))
 
 
+def test_what_tickets_have_in_common_is_read_once_and_shared_by_none() -> None:
+    tickets = [TicketContent(TICKET_FORMAT, key * 48, 9, 10**12, SESSION.encode()) for key in (b"k", b"l")]
+    one, other = (TicketContent.opened(ticket.encode()) for ticket in tickets)
+    assert bytes(one.secret) == b"k" * 48
+    one.revoke()
+    assert other.lifetime == SESSION.lifetime != one.lifetime
+    again = TicketContent.opened(tickets[0].encode())
+    assert again.lifetime == SESSION.lifetime
+    assert again.secret == one.secret
+
+
 def test_a_session_is_no_ticket_and_a_ticket_no_session() -> None:
     ticket = TicketContent(TICKET_FORMAT, b"k" * 48, 9, 10**12, SESSION.encode()).encode()
     for wrong in (SESSION.encode(), b"", b"\1" + ticket[1:], *(ticket[:size] for size in range(len(ticket)))):
