@@ -162,10 +162,12 @@ def run(name: str, *, native: bool = False, excluded: bool = False) -> tuple[Ver
     """A suite's verdict, and what was printed.
 
     Raises:
-        Unavailable: see `prepared`.
+        Unavailable: see `prepared`; or the tests cannot be run over OpenSSL either.
     """
     sources = prepared(name)
     verdict, printed = run_once(name, sources, native=native, excluded=excluded)
+    if verdict.broken and run_once(name, sources, native=True)[0].broken:
+        raise Unavailable(f"{verdict.broken}, over OpenSSL too: {printed.strip().splitlines()[-1:]}")
     for openssl in (False, True, False):
         if not verdict.failed or verdict.broken or native or excluded:
             break
@@ -256,9 +258,10 @@ def main() -> int:
         print(verdict.line(f"{name} {metadata.version(name)}", time.monotonic() - began), flush=True)
         for one in verdict.failed:
             print(f"   failed: {one}")
-    if verdicts.keys() == SUITES.keys() and not args.native and not args.excluded:
+    good = all(each.good for each in verdicts.values())
+    if good and verdicts.keys() == SUITES.keys() and not args.native and not args.excluded:
         draw(verdicts)
-    return int(not all(each.good for each in verdicts.values()))
+    return int(not good)
 
 
 if __name__ == "__main__":
