@@ -13,7 +13,9 @@ once more. Exits with 1 if a test failed. Without the network a suite is skipped
 
 from __future__ import annotations
 
+import importlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -58,7 +60,9 @@ def prepared(name: str) -> Path:
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return sources
     sources.mkdir(parents=True, exist_ok=True)
-    if not SUITES[name].get("installed"):
+    if SUITES[name].get("installed"):
+        (sources / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")  # or pytest finds ours, above
+    else:
         pip("download", "--no-binary", name, "--dest", str(home), f"{name}=={version}")
         with tarfile.open(next(home.glob("*.tar.gz"))) as archive:
             archive.extractall(sources, filter="data")
@@ -129,6 +133,10 @@ def run_here(name: str, *, native: bool, excluded: bool, only: list[str] | None)
 
         ssl.install()
     suite = SUITES[name]
+    for logger in suite.get("quiet", ()):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    if name not in suite.get("plugins", ()):
+        importlib.import_module(name)  # the installed one, before the one in the source distribution is found
     listed = [] if native else exclusions(suite.get("exclusion", []))
     collector = Collector(listed, excluded=excluded, only=only)
     line = [
