@@ -255,8 +255,8 @@ class Observer(Protocol):
     def open(self, role: str, name: str | None) -> Callable[..., None] | None:
         """A connection begins; the answer is told its facts: `note(kind, **fields)`.
 
-        If it is the method of an object that has a method `keep`, that one is handed the raw facts instead,
-        as `pellucid.glass.telling` has them: it costs a third, and words can be found later.
+        If it is the method of a `pellucid.glass.trace.Trace`, that one is handed the raw facts instead, as
+        `pellucid.glass.telling` has them: it costs a third, and words can be found later.
         """
         ...
 

@@ -105,7 +105,7 @@ class Machine:
 
     def __init__(self, config: Config, name: str | None) -> None:
         note: Note | None = None  # what records are told to; the rest to `_note`
-        self._note = self._jot = note  # `_jot` for what needs no time of its own
+        self._note = self._jot = note  # `_jot` for the steps of a handshake: of the time of what began them
         if config.observer is not None:
             from pellucid.watching import watch
 
@@ -258,7 +258,7 @@ class Machine:
     def _deliver(self, raw: bytes) -> None:
         """A whole message: to the handshake that waits for it, or to what may come after the handshake."""
         if self._note is not None:
-            self._note(("message", False, self._read.protection.epoch, raw))
+            self._jot(("message", False, self._read.protection.epoch, raw))  # type: ignore[misc]
         kind = raw[0]
         structure = self._expected.get(kind)
         if structure is not None:
@@ -332,10 +332,17 @@ class Machine:
         self._ccs_allowed = False
         if self._note is not None:
             self._note(("state", "handshake complete"))
+            self._sample()
         self._refresh_info()
         if self._pha is None:
             self._facts = _NO_FACTS  # they are in `info` now
         self._events.append(HandshakeCompleted(self.info))
+
+    def _sample(self) -> None:
+        """Somebody looks, and from here on there may be much to see: of data they keep samples."""
+        look: Any = self._note
+        self._jot = look
+        self._read.note = self._write.note = look.__self__.keep_data
 
     def _refresh_info(self) -> None:
         facts = self._facts
@@ -420,7 +427,9 @@ class Machine:
                 self._send_alert(AlertLevel.fatal, error.alert)
             self._forget()
             if self._note is not None:
-                error.trace = error.trace or getattr(self._note, "__self__", None)  # whose note it is
+                look: Any = self._note
+                if error.trace is None and hasattr(type(look.__self__), "facts"):
+                    error.trace = look.__self__  # whose note it is, if it can be read
                 self._note(("error", error.reason, error.detail, ours, error.alert))
         if raising:
             raise error from cause

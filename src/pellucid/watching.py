@@ -21,6 +21,7 @@ from pellucid.config import ClientConfig, Config, Policy, ServerConfig
 from pellucid.errors import TLSError
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
+from pellucid.resumption.tickets import why_not
 from pellucid.secret import Secret
 from pellucid.trust.identity import Identity
 from pellucid.trust.verification import Trust, Verified
@@ -50,14 +51,15 @@ def watch(connection: Any, config: Any, name: str | None) -> tuple[Any, Note | N
     note = config.observer.open("client" if connection.client else "server", name)
     if note is None:
         return config, None
-    trace = getattr(note, "__self__", None)
-    keep = getattr(trace, "keep", None) or in_words(note)
-    connection._note, connection._jot = keep, getattr(trace, "jot", keep)
-    if getattr(trace, "inputs", True):
-        kind: Any = type(connection)
-        connection.__class__ = _watched(kind)
+    trace: Any = getattr(note, "__self__", None)
+    if not hasattr(trace, "keep_data"):
+        trace = InWords(note)
+    connection._note, connection._jot = trace.keep, trace.jot
+    kind: Any = type(connection)
+    connection.__class__ = _watched(kind, trace.inputs)
+    if trace.inputs:
         config = watched_config(config, connection._jot)
-    return config, getattr(trace, "keep_data", keep)
+    return config, connection._jot
 
 
 def watch_config(connection: Any, config: Any) -> Any:
@@ -66,27 +68,35 @@ def watch_config(connection: Any, config: Any) -> Any:
     return watched_config(config, note) if isinstance(connection, Watched) else config
 
 
-def in_words(note: Callable[..., None]) -> Note:
+class InWords:
     """What the core may hand raw facts to, for somebody who wants to be told `note(kind, **fields)`."""
-    from pellucid.glass.telling import told
 
-    def keep(fact: tuple[Any, ...]) -> None:
-        for kind, named in told(fact):
-            note(kind, **named)
+    __slots__ = ("_note", "_told")
 
-    return keep
+    inputs = True
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        from pellucid.glass.telling import told
+
+        self._note, self._told = note, told
+
+    def keep(self, fact: tuple[Any, ...]) -> None:
+        """Tell a fact at once."""
+        for kind, named in self._told(fact):
+            self._note(kind, **named)
+
+    jot = keep_data = keep
 
 
 def watched_config(config: Any, note: Note) -> Any:
     """The same configuration, drawing from the same sources, and noting what it draws."""
-    note(("config", settings_of(config)))
-    kind = type(config)
-    watched = object.__new__(kind)
+    note(("config", config.cache.get("settings") or settings_of(config)))
+    watched = object.__new__(type(config))
     draw = _Draw(config, note)
     known = watched.__dict__
     known.update(config.__dict__)  # with all that was computed once for the original
     known["random"], known["now"], known["hidden"] = draw.random, draw.now, draw.hidden
-    if issubclass(kind, ServerConfig):
+    if "ticket_issuer" in known:  # a server's
         known["ticket_issuer"] = known["issuer"] = _Store(config.issuer, note)
         if config.session_cache is not None:
             known["session_cache"] = _Store(config.session_cache, note)
@@ -148,6 +158,9 @@ class _Store:
     def open(self, ticket: bytes) -> bytes | None:
         return _drawn(self._note, "open", self._store.open, ticket)  # type: ignore[no-any-return]
 
+    def why_not(self, ticket: bytes) -> str:
+        return str(_drawn(self._note, "why not", why_not, self._store, ticket))
+
     def put(self, name: bytes, session: bytes) -> None:
         self._store.put(name, session)
 
@@ -189,15 +202,32 @@ class _Sessions:
 # -- calls ---------------------------------------------------------------------------------------------
 
 
+class Timed(Base):
+    """The clock is read where bytes of the handshake come in; later each fact has a time of its own."""
+
+    __slots__ = ()
+
+    # The methods are Connection's, and documented there.
+    # ruff: noqa: D102
+
+    def receive_data(self, data: bytes) -> None:
+        if self._info is None:
+            note: Any = self._note
+            note.__self__.stamp()
+        super().receive_data(data)
+
+
 class Watched(Base):
     """What the application does to a connection, noted before it is done."""
 
     __slots__ = ()
 
-    _read: Any  # its `note` keeps only samples where there is much data
+    _read: Any
 
-    # The methods are Connection's, and documented there.
-    # ruff: noqa: D102
+    def _call(self, what: str, value: Any = None) -> None:
+        """Note a call, with its time; where there is much data, only a sample."""
+        note: Any = self._note if self._info is None else self._read.note
+        note(("call", what, value))
 
     def receive_data(self, data: bytes) -> None:
         note: Any = self._note if self._info is None else self._read.note
@@ -205,53 +235,55 @@ class Watched(Base):
         super().receive_data(data)
 
     def receive_eof(self) -> None:
-        self._read.note(("call", "eof", None))
+        self._call("eof")
         super().receive_eof()
 
     def send_data(self, data: bytes | bytearray | memoryview) -> None:
-        self._read.note(("call", "send", bytes(data)))
+        self._call("send", bytes(data))
         super().send_data(data)
 
     def send_early_data(self, data: bytes) -> None:
-        self._read.note(("call", "send early", bytes(data)))
+        note: Any = self._write.note  # a sampling one, once there are keys for early data
+        note(("call", "send early", bytes(data)))
         super().send_early_data(data)  # type: ignore[misc]
 
     def data_to_send(self) -> bytes:
         write = self._write
         if write._pending or write._out or self._said or self._key_update_owed:  # `wants_to_send`
-            note: Any = self._note if self._info is None else self._read.note
+            note: Any = self._jot if self._info is None else self._read.note
             note(("call", "take", None))
         return super().data_to_send()
 
     def close(self) -> None:
-        self._read.note(("call", "close", None))
+        self._call("close")
         super().close()
 
     def abort(self, *values: Any, **named: Any) -> None:
-        self._read.note(("call", "abort", (*values, *named.values())))
+        self._call("abort", (*values, *named.values()))
         super().abort(*values, **named)
 
     def update_keys(self, *, request: bool = False) -> None:
-        self._read.note(("call", "update keys", request))
+        self._call("update keys", request)
         super().update_keys(request=request)
 
     def request_certificate(self, *, required: bool | None = None) -> None:
-        self._read.note(("call", "request certificate", required))
+        self._call("request certificate", required)
         super().request_certificate(required=required)  # type: ignore[misc]
 
     def _answer(self, value: Any, error: TLSError | None) -> None:
         if error is not None:
             alert = None if error.alert is None else int(error.alert)
-            self._read.note(("call", "fail", (error.reason, error.detail, alert)))
+            self._call("fail", (error.reason, error.detail, alert))
         else:
-            self._read.note(("call", "answer", plain(value)))
+            self._call("answer", plain(value))
         super()._answer(value, error)
 
 
 @cache
-def _watched(kind: Any) -> Any:
+def _watched(kind: Any, inputs: bool) -> Any:
     """`kind`, watched."""
-    return type(kind.__name__, (Watched, kind), {"__slots__": (), "__module__": kind.__module__})
+    base = Watched if inputs else Timed
+    return type(kind.__name__, (base, kind), {"__slots__": (), "__module__": kind.__module__})
 
 
 # -- configurations, as plain values -------------------------------------------------------------------

@@ -110,7 +110,8 @@ class Trace:
         self.name: str | None = None
         self.started = 0.0
         self._facts: list[Fact] = []
-        self._raw: deque[Raw] = deque()  # facts not yet in words, some in a pair behind their time
+        #: Facts not yet in words, some in a pair behind their time, and times for all that follows them.
+        self._raw: deque[Any] = deque()
         self._append: Callable[[Raw], None] = self._raw.append
         self._lock = threading.Lock()
         self.dropped = 0
@@ -135,8 +136,15 @@ class Trace:
 
     @property
     def jot(self) -> Callable[[Raw], None]:
-        """The same without its time, which is that of the fact before it: for the steps behind a message."""
+        """The same without its time, which is that of the fact before it: for the steps of a handshake.
+
+        In a handshake the clock is read once for each call of the application.
+        """
         return self._raw.append
+
+    def stamp(self) -> None:
+        """What is noted from here on happens now."""
+        self._raw.append(perf_counter())
 
     def keep_data(self, fact: Raw) -> None:
         """The same for records, and for what the application does: of much data only samples are kept."""
@@ -172,6 +180,9 @@ class Trace:
         with self._lock:
             while self._raw:
                 fact = self._raw.popleft()
+                if type(fact) is float:
+                    self._moment = fact
+                    continue
                 if type(fact[0]) is float:
                     self._moment, fact = fact
                 for kind, fields in told(fact):

@@ -164,8 +164,7 @@ class Handshake:
         self.transcript.add(raw)
         self.write.queue(HANDSHAKE, raw)
         if self.note is not None:
-            note: Any = self.conn._note  # with its time
-            note(("message", True, self.write.protection.epoch, raw))
+            self.note(("message", True, self.write.protection.epoch, raw))
 
     def send_change_cipher_spec(self) -> None:
         """RFC 5246 section 7.1; in TLS 1.3 it says nothing (RFC 8446 appendix D.4)."""
@@ -190,6 +189,8 @@ class Handshake:
         self.conn._write_secret = traffic.secret
         if self.note is not None:
             self.note(("traffic keys", True, epoch, suite, traffic.secret))
+            if epoch == EARLY:
+                self.conn._sample()
 
     def read_keys(self, epoch: int, traffic: TrafficSecret) -> None:
         """TLS 1.3: from now on the peer writes under `traffic`."""
@@ -204,6 +205,8 @@ class Handshake:
         conn._read_secret = traffic.secret
         if self.note is not None:
             self.note(("traffic keys", False, epoch, suite, traffic.secret))
+            if epoch == EARLY:
+                self.conn._sample()
 
     def agree_on_records(self, ours: int | None, theirs: int) -> None:
         """The longest plaintext of a record: `ours` for us to read (None: any), `theirs` to write, in bytes.

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,6 +35,22 @@ class TicketIssuer(Protocol):
     def open(self, ticket: bytes) -> bytes | None:
         """The session of `ticket`, or None if it is not ours, too old, changed, or used up."""
         ...
+
+
+def why_not(store: Any, ticket: bytes) -> str:
+    """Why `store` did not open `ticket`, as far as it can tell: asked only when somebody looks.
+
+    Parameters:
+        store: an issuer or a cache; its own method `why_not(ticket)` is asked where it has one.
+
+    Returns:
+        The end of a sentence that begins with "it".
+
+    >>> why_not(TicketKeys(), b"name of a key that nobody has")
+    'it is sealed under a key that is unknown here'
+    """
+    ask = getattr(store, "why_not", None)
+    return "it is unknown here" if ask is None else str(ask(ticket))
 
 
 class TicketKeys:
@@ -72,6 +88,7 @@ class TicketKeys:
             raise UsageError(Reason.BAD_CONFIG, "a ticket key has 36 bytes: 4 of name, 32 of key")
         self._keys = tuple(self._ready(key) for key in keys or (random(KEY_NAME_LENGTH + 32),))
         self._born = clock()
+        self._gone: tuple[bytes, ...] = ()  # names of keys that were here
 
     @staticmethod
     def _ready(key: bytes) -> tuple[bytes, AESGCM, Secret]:
@@ -84,6 +101,7 @@ class TicketKeys:
     def rotate(self, key: bytes | None = None) -> None:
         """Seal with a new key; tickets of the previous one are still opened, older ones are not."""
         with self._lock:
+            self._gone = (*(name for name, _, _ in self._keys[1:]), *self._gone[:7])
             self._keys = (self._ready(key or self._random(KEY_NAME_LENGTH + 32)), *self._keys[:1])
             self._born = self._clock()
 
@@ -106,6 +124,15 @@ class TicketKeys:
                 except (InvalidTag, ValueError):
                     return None
         return None
+
+    def why_not(self, ticket: bytes) -> str:
+        """Why a ticket was not opened."""
+        name = ticket[:KEY_NAME_LENGTH]
+        if any(known == name for known, _, _ in self._keys):
+            return "it was changed: it does not open under its key"
+        if name in self._gone:
+            return "it is too old: the key it is sealed under was rotated away"
+        return "it is sealed under a key that is unknown here"
 
 
 class SessionStore:
@@ -142,6 +169,11 @@ class SessionStore:
         """The session called `ticket`, or None."""
         with self._lock:
             return self._sessions.pop(ticket, None) if self._single_use else self._sessions.get(ticket)
+
+    def why_not(self, ticket: bytes) -> str:
+        """Why there is no such session."""
+        used = ", or it was used before: each serves once" if self._single_use else ""
+        return f"it is unknown here: never issued, forgotten{used}"
 
     def discard(self, name: bytes) -> None:
         """Forget one session (after a fatal alert: RFC 5246 section 7.2.2)."""
