@@ -306,6 +306,9 @@ class _Store:
     def open(self, ticket: bytes) -> bytes | None:
         return self._replay._hidden("open", None)  # type: ignore[no-any-return]
 
+    def why_not(self, ticket: bytes) -> str:
+        return str(self._replay._hidden("why not", None))
+
     def first_time(self, token: bytes, now: float) -> bool:
         return bool(self._replay._hidden("first time", None))
 

@@ -28,7 +28,7 @@ KINDS: dict[str, str] = {
     "message": "sent epoch type raw",
     "alert": "sent level description",
     "ccs": "sent",
-    "decision": "what offered acceptable chosen rule",
+    "decision": "what offered acceptable chosen rule refused",
     "secret": "name value how inputs",
     "keys": "sent epoch suite key iv",
     "path": "certificates anchors",
@@ -73,9 +73,10 @@ def _message(sent: bool, epoch: int, raw: bytes) -> Told:
     yield "message", {"sent": sent, "epoch": epoch, "type": raw[0], "raw": raw}
 
 
-def _decision(what: str, offered: Any, acceptable: Any, chosen: Any, rule: str) -> Told:
+def _decision(what: str, offered: Any, acceptable: Any, chosen: Any, rule: str, *refused: Any) -> Told:
     sides = {"offered": tuple(offered), "acceptable": tuple(acceptable)}
-    yield "decision", {"what": what, **sides, "chosen": chosen, "rule": rule}
+    told = {"what": what, **sides, "chosen": chosen, "rule": rule}
+    yield "decision", told | ({"refused": refused[0]} if any(refused) else {})
 
 
 def _keys(sent: bool, epoch: int, suite: int, key: bytes, iv: bytes) -> Told:

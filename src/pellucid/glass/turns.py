@@ -67,6 +67,7 @@ def of(trace: Trace) -> Iterator[str]:
     yield from _retry(reader, found)
     yield from _early(trace, found)
     yield from _psk(trace, reader, found)
+    yield from _session(trace)
     yield from _client_certificate(reader, found, names)
     if any(one.message is not None and one.message.type == T.compressed_certificate for one in found):
         yield "The certificate travelled compressed (RFC 8879)."
@@ -123,7 +124,12 @@ def _psk(trace: Trace, reader: Reader, found: tuple[Crossing, ...]) -> Iterator[
         return
     decision = trace.decision("psk")
     if decision is None or decision.fields["chosen"] is None:
-        yield "The client offered a key from earlier; the server did not take it: this is a full handshake."
+        why = " ".join(
+            f"Of key {index + 1} it says: {why}."
+            for index, why in (decision.fields.get("refused") or () if decision is not None else ())
+        )
+        told = "The client offered a key from earlier; the server did not take it: this is a full handshake."
+        yield f"{told} {why}".strip()
         return
     if trace.secret("shared_secret") is None:
         yield "No fresh key exchange took place (psk_ke): who learns the old key reads this connection."
@@ -131,6 +137,14 @@ def _psk(trace: Trace, reader: Reader, found: tuple[Crossing, ...]) -> Iterator[
         yield "A fresh key exchange took place beside the old key: that one opens the early data only."
     else:
         yield "A fresh key exchange took place beside the old key: stealing the old key later opens nothing."
+
+
+def _session(trace: Trace) -> Iterator[str]:
+    """TLS 1.2: a session that was not resumed."""
+    decision = trace.decision("resumption")
+    if decision is not None and not decision.fields["chosen"]:
+        why = decision.fields["rule"]
+        yield f"The client offered a session from earlier, and the server did not resume it: {why}."
 
 
 def _client_certificate(

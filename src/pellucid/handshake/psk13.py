@@ -16,10 +16,11 @@ from pellucid.crypto.schedule13 import KeySchedule, resumption_psks
 from pellucid.crypto.suites import SUITES, Suite
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import FindPsk, Request
-from pellucid.handshake.tickets import server_binding, ticket_content
+from pellucid.handshake.tickets import ticket_content, unusable
 from pellucid.limits import MAX_IDENTITIES_TRIED
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session, TicketContent
+from pellucid.resumption.tickets import why_not
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
@@ -29,6 +30,13 @@ from pellucid.wire.messages import ClientHello, NewSessionTicket
 
 if TYPE_CHECKING:
     from pellucid.handshake.context import Handshake
+
+
+#: Why a key is not taken, beside what `unusable` says of sessions.
+_OTHER_HASH = "its hash is not that of the cipher suite"
+_WRONG_BINDER = "its binder is wrong: who sent it does not hold the key, or the hello was changed on its way"
+_NO_MODE = "the client's psk_key_exchange_modes and ours have none in common"
+_NO_GROUP = "without a group in common there is no psk_dhe_ke, and psk_ke is not wanted by both"
 
 
 class Resumed:
@@ -68,18 +76,25 @@ class KnownKeys:
     hand it out only once.
     """
 
-    __slots__ = ("_config", "_opened", "external")
+    __slots__ = ("_config", "_opened", "_strange", "external")
 
     def __init__(self, config: ServerConfig) -> None:
         self.external = config.psks
         self._config = config
         self._opened: dict[bytes, Session | None] = {}
+        self._strange: set[bytes] = set()  # opened, and not understood
 
     def session(self, ticket: bytes) -> Session | None:
         """The session of a ticket of ours."""
         if ticket not in self._opened:
             self._opened[ticket] = self._open(ticket)
         return self._opened[ticket]
+
+    def why_not(self, identity: bytes) -> str:
+        """Why there is no key by this name, for somebody who looks."""
+        if identity in self._strange:
+            return "it is of another release's format"
+        return f"no pre-shared key has this name, and as a ticket {why_not(self._config.issuer, identity)}"
 
     def _open(self, ticket: bytes) -> Session | None:
         opened = self._config.issuer.open(ticket)
@@ -88,6 +103,7 @@ class KnownKeys:
         try:
             return TicketContent.opened(opened)
         except UsageError:
+            self._strange.add(ticket)
             return None
 
 
@@ -116,10 +132,16 @@ def choose_psk(
         refuse(Reason.PSK_BINDER_COUNT, f"{len(offered.binders)} for {len(offered.identities)} identities")
     with_dhe = 1 in modes and 1 in h.policy.psk_modes and have_group
     if not with_dhe and not (0 in modes and 0 in h.policy.psk_modes):
+        if h.note is not None:
+            rule = _NO_MODE if have_group or 1 not in modes else _NO_GROUP
+            h.note(("decision", "psk", range(len(offered.identities)), (), None, rule))
         return None
+    refused: tuple[tuple[int, str], ...] = ()  # for who looks
     for index, identity in ranked_identities(keys, offered.identities):
         found = find_psk(h, config, identity, suite, keys)
-        if found is None:
+        if isinstance(found, str):
+            if h.note is not None:
+                refused += ((index, found or keys.why_not(identity.identity)),)
             continue
         session, secret, label, age_error = found
         schedule = KeySchedule(suite.hash, secret, h.note)
@@ -127,6 +149,9 @@ def choose_psk(
         truncated = suite.hash.new(before).digest()
         expected = schedule.binder(label, truncated)
         if not hmac.compare_digest(expected, offered.binders[index]):
+            if h.note is not None:
+                refused += ((index, _WRONG_BINDER),)
+                h.note(("decision", "psk", range(len(offered.identities)), (), None, _WRONG_BINDER, refused))
             refuse(Reason.BAD_BINDER)
         h.facts["resumed"] = session is not None
         h.facts["external_psk"] = session is None
@@ -139,11 +164,12 @@ def choose_psk(
         else:
             h.facts["psk_identity"] = identity.identity
         if h.note is not None:
-            h.note(("decision", "psk", range(len(offered.identities)), (), index, "the first that we know"))
+            rule = "the first that we know, and may use here"
+            h.note(("decision", "psk", range(len(offered.identities)), (), index, rule, refused))
         return Resumed(index, session, schedule, with_dhe, age_error, offered.binders[index])
     if h.note is not None:
         rule = "none of the client's keys is known or usable here"
-        h.note(("decision", "psk", range(len(offered.identities)), (), None, rule))
+        h.note(("decision", "psk", range(len(offered.identities)), (), None, rule, refused))
     return None
 
 
@@ -160,30 +186,26 @@ def ranked_identities(
 
 def find_psk(
     h: Handshake, config: ServerConfig, identity: ext.PskIdentity, suite: Suite, keys: KnownKeys
-) -> tuple[Session | None, Secret, bytes, float] | None:
-    """A ticket of ours or an external key by that name; None if it cannot be used here."""
+) -> tuple[Session | None, Secret, bytes, float] | str:
+    """A ticket of ours or an external key by that name; or why it cannot be used here, "" if unknown."""
+    why = ""
     for psk in keys.external:
         if psk.identity == identity.identity:
             if psk.role == "client":
                 refuse(Reason.SELFIE)
             if psk.hash != suite.hash.name:
+                why = _OTHER_HASH
                 continue
             return None, psk.secret, b"imp binder" if psk.imported else b"ext binder", 0.0
     session = keys.session(identity.identity)
     if session is None:
-        return None
+        return why
     now = config.now()
-    usable = (
-        session.version == 0x0304
-        and not session.expired(now)
-        and same_hash(session.cipher_suite, suite)
-        and session.server_name == (h.name or "").encode()
-        and (config.resume_across_alpn or session.alpn == (h.facts.get("alpn") or "").encode("latin-1"))
-        and session.binding == server_binding(config)
-        and (config.client_auth != "require" or session.peer_chain or session.peer_public_key)
+    why = unusable(h, config, session, 0x0304, now) or (
+        "" if same_hash(session.cipher_suite, suite) else _OTHER_HASH
     )
-    if not usable:
-        return None
+    if why:
+        return why
     client_age = ((identity.obfuscated_ticket_age - session.age_add) & 0xFFFFFFFF) / 1000
     return session, Secret(session.secret), b"res binder", client_age - (now - session.issued_at / 1000)
 
@@ -239,7 +261,7 @@ def issue_tickets(
     suite = h.suite
     if suite is None or not count:
         return
-    note, random, seal = h.conn._note, config.random, config.issuer.seal
+    note, random, seal = h.note, config.random, config.issuer.seal
     extensions: ExtensionMap = {}
     if h.policy.grease:
         extensions[GREASE_VALUES[random(1)[0] & 15]] = b""  # RFC 8701 section 4

@@ -21,9 +21,10 @@ from pellucid.handshake.choices import acknowledges_name, choose_alpn, our_first
 from pellucid.handshake.context import EXPECT_CCS, Expect, Handshake, Steps, agree_on_size
 from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, usable_ec_curve
 from pellucid.handshake.server13 import accept_fragment_length
-from pellucid.handshake.tickets import server_binding, ticket_content
+from pellucid.handshake.tickets import ticket_content, unusable
 from pellucid.limits import MAX_PLAINTEXT
 from pellucid.resumption.sessions import Session, TicketContent
+from pellucid.resumption.tickets import why_not
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
 from pellucid.wire import extensions as ext
@@ -131,37 +132,46 @@ def check_client_hello(h: Handshake, hello: ClientHello) -> bool:
 def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extended: bool) -> Session | None:
     """The session of the ticket or session id, if it may be resumed here (RFC 5077, RFC 7627 5.3)."""
     ticket = hello.extensions.get(X.session_ticket)
-    opened = None
+    store: Any
     if ticket and config.session_ticket_12:
-        opened = config.issuer.open(ticket)
+        name, store = ticket, config.issuer
     elif hello.legacy_session_id and config.session_cache is not None:
-        opened = config.session_cache.open(hello.legacy_session_id)
-    if opened is None:
+        name, store = hello.legacy_session_id, config.session_cache
+    else:
         return None
-    try:
-        session = TicketContent.opened(opened)
-    except UsageError:
-        return None
+    session, why = None, ""
+    opened = store.open(name)
+    if opened is not None:
+        try:
+            session = TicketContent.opened(opened)
+        except UsageError:
+            why = "it is of another release's format"
+        else:
+            why = unusable12(h, config, hello, session, extended)
+    resumed = session is not None and not why
+    # A client of TLS 1.3 sends a session id that means nothing (RFC 8446 appendix D.4).
+    if h.note is not None and (resumed or ticket or X.supported_versions not in hello.extensions):
+        rule = "the ticket or session id is known and fits" if resumed else why or why_not(store, name)
+        h.note(("decision", "resumption", (), (), resumed, rule))
+    return session if resumed else None
 
-    usable = (
-        session.version == 0x0303
-        and not session.expired(config.now())
-        and session.cipher_suite in hello.cipher_suites
-        and session.cipher_suite in h.policy.suites
-        and session.server_name == (h.name or "").encode()
-        and (config.resume_across_alpn or session.alpn == (h.facts.get("alpn") or "").encode("latin-1"))
-        and session.binding == server_binding(config)
-        and (config.client_auth != "require" or session.peer_chain or session.peer_public_key)
-    )
-    if not usable or not still_first(h, config, hello, session):
-        return None
+
+def unusable12(
+    h: Handshake, config: ServerConfig, hello: ClientHello, session: Session, extended: bool
+) -> str:
+    """Why a session of ours may not be resumed in this TLS 1.2 handshake; "" where it may (RFC 7627 5.3)."""
+    why = unusable(h, config, session, 0x0303, config.now())
+    if why:
+        return why
+    if session.cipher_suite not in hello.cipher_suites or session.cipher_suite not in h.policy.suites:
+        return "its cipher suite is not acceptable to both any more"
+    if not still_first(h, config, hello, session):
+        return "a full handshake would come to a better cipher suite"
     if session.extended_master_secret and not extended:
         refuse(Reason.RESUMED_WITHOUT_EMS)
     if extended and not session.extended_master_secret:
-        return None  # RFC 7627 5.3: a full handshake instead
-    if h.note is not None:
-        h.note(("decision", "resumption", (), (), True, "the ticket or session id is known and fits"))
-    return session
+        return "it was made without extended_master_secret"  # a full handshake instead
+    return ""
 
 
 def still_first(h: Handshake, config: ServerConfig, hello: ClientHello, session: Session) -> bool:

@@ -27,6 +27,26 @@ def server_binding(config: ServerConfig) -> bytes:
     return known
 
 
+def unusable(h: Handshake, config: ServerConfig, session: Session, version: int, now: float) -> str:
+    """Why a session of ours may not be resumed here; "" where it may (RFC 8446 4.2.11 and 4.6.1, RFC 6066 3).
+
+    What only one version asks for, that version's handshake adds. The words are constants, and cost nothing.
+    """
+    if session.version != version:
+        return "it is of another version of TLS"
+    if session.expired(now):
+        return "it is too old: its lifetime is over"
+    if session.server_name != (h.name or "").encode():
+        return "it was issued under another server name"
+    if not config.resume_across_alpn and session.alpn != (h.facts.get("alpn") or "").encode("latin-1"):
+        return "it was issued under another application protocol"
+    if session.binding != server_binding(config):
+        return "it was issued under other rules about clients"
+    if config.client_auth == "require" and not (session.peer_chain or session.peer_public_key):
+        return "its client showed no certificate, and one is required"
+    return ""
+
+
 def ticket_content(
     h: Handshake,
     config: ServerConfig,

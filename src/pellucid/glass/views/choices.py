@@ -403,7 +403,7 @@ def _client_auth(g: Ground) -> Choice | None:
     at = g.request.at if g.request is not None else g.shown["server"].at
     rules = {
         "require": "the server is set to require one",
-        "optional": "the server is set to ask, and to go on without",
+        "request": "the server is set to ask, and to go on without",
         "none": "the server is set to ask for none",
     }
     rule = rules.get(str(wanted), "the server asks" if asked else "the server does not ask")

@@ -289,7 +289,8 @@ def _decision(
             rule = _why_not(who, wanted, taken, True)
         options = _flag(chosen, offered, acceptable, rule)
     elif what == "psk":
-        options = _keys(chosen, offered or (), rule)
+        known = dict(note.fields.get("refused") or ()) if note is not None else {}
+        options = _keys(chosen, offered or (), rule, known)
     else:
         options = _options(ground, what, who, chosen, offered, acceptable, rule)
     unknown = ""
@@ -329,18 +330,18 @@ def _flag(chosen: bool, offered: Values, acceptable: Values, rule: str) -> tuple
     return (Option("yes", None, wanted, taken, True, rule),)
 
 
-def _keys(chosen: Any, offered: tuple[Any, ...], rule: str) -> tuple[Option, ...]:
+def _keys(chosen: Any, offered: tuple[Any, ...], rule: str, refused: dict[int, str]) -> tuple[Option, ...]:
     """Keys from before, in the order in which the client offers them; tried until one is known."""
     found = []
     for index in offered:
         name = name_of("psk", index)
         if index == chosen:
             found.append(Option(name, index, True, True, True, rule))
-        elif chosen is not None and index > chosen:
+        elif chosen is not None and index > chosen and index not in refused:
             found.append(Option(name, index, True, None, False, "the chosen one came first"))
         else:
             why = "the server cannot use it: it does not know it, or it is too old, or for another hash"
-            found.append(Option(name, index, True, False, False, why))
+            found.append(Option(name, index, True, False, False, refused.get(index, why)))
     return tuple(found)
 
 
