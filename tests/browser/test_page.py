@@ -10,13 +10,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from browser.pages import opened, running, serious_faults
-from pellucid import Authority, ClientConfig, ServerConfig, ServerConnection, lab
+from pellucid import (
+    Authority,
+    ClientConfig,
+    Policy,
+    ServerConfig,
+    ServerConnection,
+    TLSError,
+    Trust,
+    connect,
+    lab,
+    serve,
+)
 from pellucid.glass import page
 from pellucid.glass.trace import Trace
+from pellucid.io.sockets import TLSSocket
 from pellucid.wire.codepoints import ExtensionType
 from pellucid.wire.messages import ClientHello
 
@@ -187,3 +200,52 @@ def test_visitors_are_watched_as_they_come(browser: Any, tmp_path: Path) -> None
         tab.wait_for_selector('html[data-scene="2 failed"]', state="attached")
         assert "unknown_ca" in tab.locator(".ladder").inner_text()
         tab.goto("about:blank")  # before the server goes
+
+
+def test_both_handshakes_of_a_proxy_are_watched_as_they_come(browser: Any, tmp_path: Path) -> None:
+    """What is said in between is not on the page: it is the client's and the server's."""
+
+    def echo(tls: TLSSocket) -> None:
+        for data in tls:
+            tls.sendall(data)
+        tls.shutdown_write()
+
+    behind, own = Authority.create(), Authority.create().write(tmp_path / "own")
+    (tmp_path / "behind.pem").write_bytes(behind.pem)
+    trust = ("--authority", str(own), "--ca", str(tmp_path / "behind.pem"))
+    with serve(echo, ServerConfig(identities=(behind.issue("localhost"),))) as server:
+        words = ("proxy", "--live", "--to-tls", "--to", f"localhost:{server.port}", *trust)
+        with running(*words) as (process, url), opened(browser) as tab:
+            assert url.startswith("http://127.0.0.1:")
+            line = ""
+            while "listening on" not in line:
+                line = process.stderr.readline()
+                assert line
+            port = int(line.rsplit(":", 1)[1])
+            tab.goto(url)
+            tab.get_by_text("Nobody has come yet").wait_for()
+            assert tab.locator(".experiment").count() == 0
+            known = ClientConfig(trust=Trust.from_pem(own / "ca.pem"), policy=Policy(versions=(0x0303,)))
+            with connect("localhost", port, config=known) as client:
+                client.sendall(b"nobody but you and me")
+                assert client.recv() == b"nobody but you and me"
+                tab.wait_for_selector(
+                    'html[data-scene="2 complete"]', state="attached"
+                )  # and it is still open
+                told = tab.locator("#scenes").inner_text()
+                assert "and this proxy" in told
+                assert f"this proxy and the server localhost:{server.port}" in told
+                assert "TLS 1.3" in tab.locator(".summary").inner_text()
+                tab.locator("#scenes button", has_text="and this proxy").click()
+                tab.wait_for_selector('html[data-scene="1 complete"]', state="attached")
+                assert "TLS 1.2" in tab.locator(".summary").inner_text()
+            assert "you and me" not in tab.content()
+            with (
+                pytest.raises(TLSError),
+                connect("localhost", port, config=ClientConfig(trust=behind.trust())),
+            ):
+                pass
+            tab.locator("#scenes button", has_text="2: the client").click()
+            tab.wait_for_selector('html[data-scene="3 failed"]', state="attached")
+            assert "unknown_ca" in tab.locator(".ladder").inner_text()
+            tab.goto("about:blank")  # before the proxy goes

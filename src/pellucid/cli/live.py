@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import signal
 import threading
@@ -62,6 +63,13 @@ def make_site(**settings: Any) -> Site:
             Reason.BAD_CONFIG, f"{error.name} is not installed; pip install 'pellucid[live]' brings it"
         ) from None
     return Site(**settings)
+
+
+def live_scenes(stack: contextlib.ExitStack, terminal: Terminal) -> Scenes:
+    """A page on this machine that shows what comes, until the end of `stack`; what it is to show."""
+    page = stack.enter_context(LivePage(make_site(experiments=False), "127.0.0.1", 0))
+    say_where(page, "127.0.0.1", terminal)
+    return page.scenes
 
 
 def say_where(page: LivePage, host: str, terminal: Terminal) -> None:

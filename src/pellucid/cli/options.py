@@ -105,6 +105,7 @@ class ProxyFlags:
     authority: str | None
     authority_key: str | None
     most: int
+    live: bool
 
 
 @dataclass(frozen=True)
@@ -395,6 +396,7 @@ proxy_options = _bundle(
         show_default=True,
         help="Connections at once; more have to wait.",
     ),
+    click.option("--live", "live", is_flag=True, help="Show the handshakes in the browser, as they come."),
 )
 
 after_options = _bundle(

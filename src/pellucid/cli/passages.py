@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import exits, files
 from pellucid.cli.options import RecordFlags
@@ -15,6 +15,9 @@ from pellucid.glass.trace import Trace
 from pellucid.proxy import Passage
 from pellucid.proxy.passage import Leg
 
+if TYPE_CHECKING:
+    from pellucid.live.scenes import Scene, Scenes
+
 _PARTS = {"behind": "-server"}  # what an SVG's name gets: one file for each handshake
 
 
@@ -22,14 +25,25 @@ class Passages:
     """Tells of connections, one after the other, in a thread of its own: the proxy goes on meanwhile.
 
     What clients and servers say to each other is not shown, only their handshakes; with --show-secrets the
-    page of --html has it too.
+    page of --html and that of --live have it too.
+
+    Parameters:
+        scenes: of a live page, which is told of each handshake as it grows.
 
     Attributes:
         finished: with `once`: the first connection is over.
         code: the exit code for the last connection.
     """
 
-    def __init__(self, terminal: Terminal, keep: RecordFlags, pictures: Pictures, *, once: bool) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        keep: RecordFlags,
+        pictures: Pictures,
+        *,
+        once: bool,
+        scenes: Scenes | None = None,
+    ) -> None:
         self.terminal = terminal
         self.keep = keep
         self.pictures = pictures
@@ -39,15 +53,48 @@ class Passages:
         self._thread = ThreadPoolExecutor(1)
         self._loop = asyncio.get_running_loop()
         self._error: BaseException | None = None
+        self._scenes = scenes
+        self._shown: dict[tuple[int, str], Scene] = {}  # of the connections that are under way
 
     async def shaken(self, passage: Passage) -> None:
         """The handshakes are over: have them shown, as they are now. Data does not wait for a slow reader."""
+        self._tell(passage, "complete")
         if not self.terminal.quiet and not self.terminal.as_json:
             shown = self._thread.submit(self._show, passage, self._snapshot(passage))
             shown.add_done_callback(self._noticed)
 
+    def told(self, passage: Passage) -> None:
+        """There is something new of a handshake. What is said after it is no news."""
+        if not passage.shaken:
+            self._tell(passage, "running")
+
+    def _tell(self, passage: Passage, state: str) -> None:
+        """Show each of its handshakes on the live page, as it is now."""
+        scenes = self._scenes
+        if scenes is None:
+            return
+        for leg in passage.legs:
+            scene = self._scene(scenes, passage, leg)
+            scene.state = state
+            scenes.tell(scene)
+
+    def _scene(self, scenes: Scenes, passage: Passage, leg: Leg) -> Scene:
+        scene = self._shown.get((passage.number, leg.name))
+        if scene is None:
+            end = "server" if leg.name == "front" else "client"
+            scene = self._shown[passage.number, leg.name] = scenes.begin(
+                f"{passage.number}: {leg.title}",
+                key=lambda: _key(passage, leg),
+                data=self.terminal.secrets,
+                **{end: leg.trace},
+            )
+        return scene
+
     async def ended(self, passage: Passage) -> None:
         """The connection is over."""
+        self._tell(passage, "failed" if passage.error is not None else "complete")
+        for leg in passage.legs:
+            self._shown.pop((passage.number, leg.name), None)
         await self._loop.run_in_executor(self._thread, self._end, passage)
         if self.once:
             self.finished.set()

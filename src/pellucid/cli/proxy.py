@@ -7,11 +7,12 @@ import contextlib
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pellucid.cli import exits
-from pellucid.cli.live import is_loopback
+from pellucid.cli.live import is_loopback, live_scenes
 from pellucid.cli.options import (
     IdentityFlags,
     NameFlags,
@@ -47,6 +48,9 @@ from pellucid.resumption.tickets import SessionStore, TicketKeys
 from pellucid.trust.authority import Authority
 from pellucid.trust.identity import Identity
 from pellucid.trust.loading import load_certificates, load_key
+
+if TYPE_CHECKING:
+    from pellucid.live.scenes import Scenes
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 """Whom a certificate is for that is made here, where nobody asks for a name."""
@@ -108,18 +112,23 @@ def proxy(
     asked = Asked(proxy, identity, who, trust, names, negotiation, keep, timeout)
     plan = plan_of(asked, terminal)
     pictures = Pictures(draw, output.show_secrets, data=output.show_secrets)
-    return asyncio.run(_serve(plan, asked, terminal, pictures, once))
+    with contextlib.ExitStack() as stack:
+        scenes = live_scenes(stack, terminal) if proxy.live else None
+        return asyncio.run(_serve(plan, asked, terminal, pictures, once, scenes))
 
 
-async def _serve(plan: Plan, asked: Asked, terminal: Terminal, pictures: Pictures, once: bool) -> int:
+async def _serve(
+    plan: Plan, asked: Asked, terminal: Terminal, pictures: Pictures, once: bool, scenes: Scenes | None
+) -> int:
     """Until Ctrl-C, SIGTERM, or with `once` the end of a connection."""
-    passages = Passages(terminal, asked.keep, pictures, once=once)
+    passages = Passages(terminal, asked.keep, pictures, once=once, scenes=scenes)
     made = Proxy(
         plan,
         asked.proxy.listen,
         watcher=passages,
         most=asked.proxy.most,
         inputs=asked.keep.record is not None,
+        told=passages.told if scenes is not None else None,
     )
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # Windows

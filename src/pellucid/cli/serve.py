@@ -8,7 +8,7 @@ import time
 import click
 
 from pellucid.cli import exits, files
-from pellucid.cli.live import LivePage, end_on_sigterm, make_site, say_where, wait_for_the_end
+from pellucid.cli.live import end_on_sigterm, live_scenes, wait_for_the_end
 from pellucid.cli.options import (
     AfterFlags,
     GrantFlags,
@@ -98,11 +98,7 @@ def serve(
     host, port = target(address if ":" in address else f"127.0.0.1:{address}", 0)
     base = _config(name, save_ca, identity, shared_key, who, grant, negotiation, keep)
     with contextlib.ExitStack() as stack:
-        scenes = None
-        if live:
-            watching = stack.enter_context(LivePage(make_site(experiments=False), "127.0.0.1", 0))
-            say_where(watching, "127.0.0.1", terminal)
-            scenes = watching.scenes
+        scenes = live_scenes(stack, terminal) if live else None
         visitors = Visitors(
             terminal,
             keep,

@@ -15,6 +15,7 @@ from pellucid.cli.terminal import Terminal
 from pellucid.config import ServerConfig
 from pellucid.events import PeerAuthenticated
 from pellucid.glass.decode import load, name_text, shown_identity
+from pellucid.glass.recorder import Followed
 from pellucid.glass.trace import Trace
 from pellucid.io.sockets import TLSSocket
 from pellucid.trust.identity import Identity
@@ -71,9 +72,7 @@ class Visitors:
 
     def _live(self, scenes: Scenes) -> Trace:
         """A trace that is shown while it grows."""
-        from pellucid.live.experiment import Watched
-
-        trace = Watched(lambda: scenes.tell(scene))
+        trace = Followed(lambda: scenes.tell(scene))
         scene = scenes.begin(f"visitor {next(self._numbers)}", server=trace)
         self._here.scene = scene
         return trace

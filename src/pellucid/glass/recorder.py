@@ -72,6 +72,36 @@ class FlightRecorder:
         return self._traces[-1] if self._traces else None
 
 
+class Followed(Trace):
+    """A trace that somebody reads while it grows: `told` is called with each new fact.
+
+    >>> trace = Followed(lambda: print("something new"))
+    >>> trace.open("client")("state", what="handshake complete")
+    something new
+    """
+
+    __slots__ = ("_told",)
+
+    def __init__(self, told: Callable[[], None], *, inputs: bool = True) -> None:
+        super().__init__(inputs=inputs)
+        self._told = told
+
+    def keep(self, fact: Raw) -> None:
+        """Append a fact, and tell."""
+        super().keep(fact)
+        self._told()
+
+    @property
+    def jot(self) -> Callable[[Raw], None]:
+        """The same: each fact is told when it comes."""
+        return self.keep
+
+    def keep_data(self, fact: Raw) -> None:
+        """Append a record, or a sample, and tell."""
+        super().keep_data(fact)
+        self._told()
+
+
 class TraceFiles:
     """Writes each connection's trace to a file of its own, fact by fact.
 

@@ -20,7 +20,7 @@ from pellucid.connection import ClientConnection, Connection, ServerConnection
 from pellucid.crypto.suites import suite_named
 from pellucid.errors import Reason, TLSError, UsageError
 from pellucid.events import SessionReceived
-from pellucid.glass.telling import Raw
+from pellucid.glass.recorder import Followed
 from pellucid.glass.trace import Trace
 from pellucid.io.shell import offer_early_data
 from pellucid.io.stream import TLSStream
@@ -47,31 +47,6 @@ QUESTION = b"Can anybody else read this?"
 REPLY = b"Nobody but you and me."
 _NOWHERE = 0x1399  # a cipher suite that nobody registered
 _QUICK, _PATIENT = 30.0, 900.0  # seconds that an experiment may take; the latter where the reader steps
-
-
-class Watched(Trace):
-    """A trace that calls `told` with each new fact."""
-
-    __slots__ = ("_told",)
-
-    def __init__(self, told: Callable[[], None]) -> None:
-        super().__init__()
-        self._told = told
-
-    def keep(self, fact: Raw) -> None:
-        """Append a fact, and tell."""
-        super().keep(fact)
-        self._told()
-
-    @property
-    def jot(self) -> Callable[[Raw], None]:
-        """The same: each fact is told when it comes."""
-        return self.keep
-
-    def keep_data(self, fact: Raw) -> None:
-        """Append a record, or a sample, and tell."""
-        super().keep_data(fact)
-        self._told()
 
 
 class Laboratory:
@@ -132,8 +107,8 @@ class Experiment:
     line: Line = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = Watched(self.told)
-        self.server = None if self.choices.host else Watched(self.told)
+        self.client = Followed(self.told)
+        self.server = None if self.choices.host else Followed(self.told)
         self.pace = Pace(self.choices.pace)
         self.line = Line(self.pace, _tamper(self.choices), self.told)
 

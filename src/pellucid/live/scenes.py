@@ -37,6 +37,7 @@ class Scene:
         error: what went wrong outside of TLS.
         key: finds the server's private key, for "what if it leaks"; None where it is not ours.
         detail: a line more, for a list: the visitor's address.
+        data: whether what the two said to each other is shown too.
     """
 
     number: int
@@ -49,11 +50,14 @@ class Scene:
     error: BaseException | None = None
     key: Callable[[], Any] = lambda: None
     detail: str = ""
+    data: bool = True
     at: float = field(default_factory=time.time)
 
     def as_json(self) -> dict[str, Any]:
         """The scene for the page. Keys stay hidden: the page shows their first bytes."""
         seen = [trace for trace in (self.client, self.server) if trace is not None and trace.role]
+        if not self.data:
+            seen = [trace.without_data() for trace in seen]
         told: dict[str, Any] = {
             "number": self.number,
             "label": self.title,

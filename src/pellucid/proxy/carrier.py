@@ -19,6 +19,7 @@ from pellucid.events import Request, SelectConfig
 from pellucid.glass.capture.keys import KeyRing
 from pellucid.glass.capture.passive import Listener
 from pellucid.glass.hearing import strings
+from pellucid.glass.recorder import Followed
 from pellucid.glass.trace import KEEP, Trace
 from pellucid.io.streams import wrap_socket
 from pellucid.proxy import http
@@ -36,6 +37,7 @@ _ASKED = (
 _SHOWN = "The server asked for a client certificate, and was shown the proxy's."
 
 Shaken = Callable[[Passage], Awaitable[None]]
+Told = Callable[[Passage], None]
 
 
 class Carrier:
@@ -47,6 +49,7 @@ class Carrier:
         shaken: awaited when the handshakes are over, before data is carried.
         own: the address at which the proxy itself listens.
         inputs: note in the traces what is needed to replay them.
+        told: called when there is something new of a handshake, with each fact of it.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Carrier:
         own: tuple[Any, ...] = (),
         *,
         inputs: bool = False,
+        told: Told | None = None,
     ) -> None:
         self.plan = plan
         self.passage = passage
         self.own = own
         self.inputs = inputs
         self._shaken = shaken
+        self._told = told
         self._lines: list[Line] = []  # to be closed whatever happens
         self._behind: SealedLine | None = None
         self._refused: BaseException | None = None  # why the server behind cannot be had
@@ -123,13 +128,13 @@ class Carrier:
 
     async def _listen(self, client: PlainLine, server: PlainLine) -> None:
         """Touch nothing; hear what passes."""
-        heard = Overheard(self.passage, self._shaken)
+        heard = Overheard(self.passage, self._shaken, self._told)
         await carry(self.passage, client, server, heard)
         heard.end()
 
     async def _with_tls_in_front(self, client: PlainLine, server: PlainLine | None = None) -> None:
         """TLS with the client; with the server it is spoken first, when the ClientHello is here."""
-        trace = self.passage.front = Trace(inputs=self.inputs)
+        trace = self.passage.front = self._trace()
         config = self.plan.present_front.replace(observer=trace)
         if self.plan.behind is not None:
             config = config.replace(ask=config.ask | {SelectConfig})
@@ -158,6 +163,13 @@ class Carrier:
                 await front.cut(Alert.internal_error)
                 return
             await self._carry(front, plain)
+
+    def _trace(self) -> Trace:
+        """For a handshake of ours."""
+        told, passage = self._told, self.passage
+        if told is None:
+            return Trace(inputs=self.inputs)
+        return Followed(lambda: told(passage), inputs=self.inputs)
 
     async def _carry(self, client: Line, server: Line) -> None:
         self.passage.shaken = True
@@ -207,7 +219,7 @@ class Carrier:
         behind = self.plan.behind
         if behind is None:
             raise TLSError(Reason.BAD_CONFIG, "there is no TLS behind")
-        trace = self.passage.behind = Trace(inputs=self.inputs)
+        trace = self.passage.behind = self._trace()
         self.passage.name = name
         config = behind.replace(observer=trace)
         if offered is not None and not config.alpn:
@@ -290,11 +302,13 @@ class Overheard:
     Parameters:
         passage: where the trace goes, once there is TLS in it.
         shaken: awaited when the handshake is over, as far as somebody outside can tell.
+        told: called when something was heard.
     """
 
-    def __init__(self, passage: Passage, shaken: Shaken) -> None:
+    def __init__(self, passage: Passage, shaken: Shaken, told: Told | None = None) -> None:
         self._passage = passage
         self._shaken = shaken
+        self._told = told
         self._listener: Listener | None = None
         self._kept = 0
         self._left = 0
@@ -313,6 +327,8 @@ class Overheard:
             return
         self._kept += len(data)
         self._listener.hear(now, side == CLIENT, data)
+        if self._told is not None:
+            self._told(self._passage)
         if len(self._listener.veiled) == 2 and not self._passage.shaken:
             self._passage.shaken = True
             await self._shaken(self._passage)

@@ -7,7 +7,7 @@ import itertools
 import socket
 from typing import Any, Protocol, Self
 
-from pellucid.proxy.carrier import Carrier
+from pellucid.proxy.carrier import Carrier, Told
 from pellucid.proxy.passage import Passage, place
 from pellucid.proxy.plan import Plan
 
@@ -37,6 +37,7 @@ class Proxy:
         watcher: who is told.
         most: connections at once.
         inputs: note in the traces what is needed to replay them.
+        told: called with each new fact of a handshake, to follow it while it happens. It must be quick.
 
     Raises:
         OSError: it cannot listen there.
@@ -56,9 +57,11 @@ class Proxy:
         watcher: Watcher | None = None,
         most: int = MOST,
         inputs: bool = False,
+        told: Told | None = None,
     ) -> None:
         self.plan = plan
         self._watcher = watcher
+        self._told = told
         self._inputs = inputs
         self._most = most
         self._numbers = itertools.count(1)
@@ -127,7 +130,9 @@ class Proxy:
 
     async def _serve(self, sock: socket.socket, client: str) -> None:
         passage = Passage(next(self._numbers), self.plan.way, client)
-        carrier = Carrier(self.plan, passage, self._shaken, self.address, inputs=self._inputs)
+        carrier = Carrier(
+            self.plan, passage, self._shaken, self.address, inputs=self._inputs, told=self._told
+        )
         try:
             await carrier.run(sock)
         except asyncio.CancelledError:
