@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,22 @@ def test_a_trace_and_stdin_and_hex(recorded: Path) -> None:
     assert b"CLIENT HELLO" in pellucid("decode", "-", stdin=trace).stdout
     first = next(line for line in map(json.loads, trace.splitlines()) if line.get("kind") == "message")
     assert b"CLIENT HELLO" in pellucid("decode", first["raw"]["hex"]).stdout
+
+
+def test_a_certificate(house: House, recorded: Path) -> None:
+    """By itself: its bytes and its trust, and no story of a handshake that there was not."""
+    pem = recorded / "leaf.pem"
+    identity = house.server["ecdsa-p256"]
+    pem.write_text(ssl.DER_cert_to_PEM_cert(identity.chain[0]))
+    told = pellucid("decode", str(pem)).stdout.decode()
+    assert "tbsCertificate" in told
+    assert "which is not trusted here" in " ".join(told.split())
+    assert "HELLO" not in told
+    assert pellucid("decode", "-", stdin=pem.read_bytes()).stdout.decode() == told
+    assert pellucid("decode", identity.chain[0].hex()).stdout.decode() == told
+    views = [json.loads(line) for line in pellucid("decode", str(pem), "--json").stdout.splitlines()]
+    assert [view["view"] for view in views] == ["trust", "bytes"]
+    assert views[0]["chains"][0]["certificates"][0]["names"] == ["localhost"]
 
 
 def test_json(recorded: Path) -> None:

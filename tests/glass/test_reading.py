@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ssl
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,8 @@ from pellucid.glass.decode import Reader
 from pellucid.glass.reading import read
 from pellucid.glass.story import tell
 from pellucid.glass.trace import Trace
+from pellucid.glass.views import VIEWS
+from pellucid.glass.views.trust import TrustView
 from support import TLS12, House, pump
 
 
@@ -39,6 +42,47 @@ def test_a_trace_and_a_capture_of_it(trace: Trace) -> None:
     for data in (file.getvalue().encode(), export(trace)):
         (found,) = read(data)
         assert names(found.trace) == names(trace)
+
+
+@pytest.mark.parametrize("form", ["PEM", "PEM with a key", "DER", "hex", "hex with colons"])
+@pytest.mark.parametrize("length", [1, 2])
+def test_certificates_by_themselves(house: House, form: str, length: int) -> None:
+    """RFC 7468, X.690: a chain too. Each byte has its field; of trust all is told that can be known."""
+    identity = house.server["ecdsa-p256"]
+    issuer = ssl.PEM_cert_to_DER_cert(house.authority.pem.decode())
+    chain = (identity.chain[0], issuer)[:length]
+    pem = "".join(map(ssl.DER_cert_to_PEM_cert, chain)).encode()
+    der = b"".join(chain)
+    key = b"-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n"
+    (found,) = read({
+        "PEM": b"# issued for a test\n" + pem,
+        "PEM with a key": key + pem,
+        "DER": der,
+        "hex": der.hex().encode(),
+        "hex with colons": der.hex(":", 1).upper().encode(),
+    }[form])  # fmt: skip
+    assert "localhost" in found.title
+    assert "TLS 1.2" in found.about
+    assert names(found.trace) == ["Certificate"]
+    (message,) = VIEWS["bytes"].build(found.trace).messages
+    assert all(one in message.raw for one in chain)
+    assert "tbsCertificate" in str(message.field)
+    trust: TrustView = VIEWS["trust"].build(found.trace)
+    (told,) = trust.chains
+    assert told.verdict == "refused"  # no system trusts an authority that was made for a test
+    checks = {check.what: check for check in told.certificates[0].checks}
+    assert checks["validity"].passed
+    assert checks["key"].passed
+    assert "name" not in checks  # nobody asked for one
+    if length == 2:
+        assert checks["signature"].passed
+    assert len(told.certificates) == length
+
+
+@pytest.mark.parametrize("data", [b"-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n", b"0\x82"])
+def test_what_is_no_certificate(data: bytes) -> None:
+    with pytest.raises(UsageError):
+        read(data)
 
 
 def test_what_one_side_sent_as_hex_or_bytes(trace: Trace) -> None:
@@ -73,7 +117,7 @@ def test_a_message_without_a_record(trace: Trace) -> None:
     [
         (b"hello", "no hex"),
         (b"", "nothing to decode"),
-        (b"-----BEGIN CERTIFICATE-----", "cert show"),
+        (b"-----BEGIN CERTIFICATE-----", "no certificate can be read"),
         (b"{}", "trace"),
         (b"30 82 01 02", "neither TLS records"),
         (b"\xa1\xb2\xc3\xd4", "No TLS connection"),

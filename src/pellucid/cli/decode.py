@@ -18,8 +18,8 @@ from pellucid.glass.capture import KeyRing
 from pellucid.glass.reading import Recorded, read
 
 
-@click.command(short_help="Show a recorded handshake: a trace, a capture, hex.")
-@click.argument("source", metavar="TRACE|PCAP|HEX|-")
+@click.command(short_help="Show a recorded handshake: a trace, a capture, hex, a certificate.")
+@click.argument("source", metavar="TRACE|PCAP|PEM|DER|HEX|-")
 @click.option("--keylog", metavar="FILE", help="Keys to open a capture with (SSLKEYLOGFILE).")
 @click.option(
     "--key", metavar="FILE", multiple=True, help="A server's private key, PEM: opens static RSA key exchange."
@@ -29,19 +29,24 @@ from pellucid.glass.reading import Recorded, read
 def decode(
     source: str, keylog: str | None, key: tuple[str, ...], draw: PictureFlags, output: OutputFlags
 ) -> int:
-    """Show what was recorded: a trace of ours, anybody's pcap or pcapng, the hex of records or a message.
+    """Show what was recorded: a trace of ours, anybody's pcap or pcapng, records, a message, certificates.
 
     A capture is opened with a key log, or, where the key exchange is static RSA, with the server's
-    private key; without them it shows what anybody on the wire could see.
+    private key; without them it shows what anybody on the wire could see. Records, messages and certificates
+    may be bytes or hex; certificates also PEM, a chain of them too.
     """
     terminal = output.terminal()
     ring = key_ring(keylog, key)
     found = read(contents(source), ring)
     leaked = ring.private_keys[0] if ring.private_keys else None
+    if found[0].about and not terminal.views:  # certificates: there is no handshake to tell of
+        terminal.views = ("trust", "bytes")
     pictures = Pictures(draw, output.show_secrets)
     for one in found:
         title = one.title if len(found) > 1 else ""
         terminal.show(one.trace, title=title, key=leaked)
+        if one.about:
+            terminal.say((one.about, "quiet"))
         pictures.add(one.trace, title=one.title, key=leaked)
     return exits.OK
 
