@@ -58,7 +58,7 @@ def test_any_trace_is_shown_in_every_view(house: House, seed: int) -> None:
             assert sum(len(text) for text, _ in line) <= width, (name, "".join(text for text, _ in line))
 
 
-SERIAL = bytes.fromhex("a003020102")  # the version, and the tag of the serial number behind it
+SERIAL = bytes.fromhex("a003020102")  # the version; the serial number stands behind it
 
 
 @pytest.mark.parametrize("kind", ["ECDHE 1.2", "1.3", "failed: unknown authority"])
@@ -74,7 +74,7 @@ def test_a_certificate_that_the_library_warns_of_is_shown_or_not_and_no_fault(
         fields = dict(fact.fields)
         for name, value in fields.items():
             if isinstance(value, bytes) and (at := value.find(SERIAL)) >= 0:
-                behind = at + len(SERIAL) + 1
+                behind = at + len(SERIAL) + 2  # its tag and its length
                 fields[name] = value[:behind] + bytes((value[behind] | 0x80,)) + value[behind + 1 :]
                 changes += 1
         found.facts.append(Fact(fact.at, fact.kind, fields))
