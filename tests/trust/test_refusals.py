@@ -87,7 +87,7 @@ def test_openssl_believes_what_we_issue(authority: Authority, tmp_path: Path) ->
     (tmp_path / "chain.pem").write_bytes(identity.chain_pem())
     command = ["openssl", "verify", "-x509_strict", "-CAfile", "ca.pem", "-untrusted", "chain.pem"]
     command += ["-verify_hostname", "shop.test", "chain.pem"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=20)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
