@@ -332,6 +332,14 @@ def test_nobody_sees_what_a_wrong_tag_uncovers(house: House, suite: int, at: int
     assert event.data == b"".join(b"secret %02d" % number for number in range(at))  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("policy", [TLS13, TLS12], ids=["1.3", "1.2"])
+def test_a_record_that_is_too_long_is_refused_among_many(house: House, policy: Policy) -> None:
+    client, server = house.pair(policy)
+    wire = client.protect(b"x") + write(client, DATA, bytes(MAX_PLAINTEXT + 1)) + client.protect(b"y")
+    assert refusal(server, wire).reason is Reason.RECORD_OVERFLOW
+    assert data_in(list(server.events())) == b"x"
+
+
 def test_what_stands_between_data_keeps_its_place(house: House) -> None:
     client, server = house.pair()
     wire = write(server, DATA, b"1") + write(server, DATA, b"2") + write(server, HANDSHAKE, TICKET)
