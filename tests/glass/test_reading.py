@@ -117,7 +117,7 @@ def test_a_message_without_a_record(trace: Trace) -> None:
     [
         (b"hello", "no hex"),
         (b"", "nothing to decode"),
-        (b"-----BEGIN CERTIFICATE-----", "no certificate can be read"),
+        (b"-----BEGIN CERTIFICATE-----", "No certificate can be read"),
         (b"{}", "trace"),
         (b"30 82 01 02", "neither TLS records"),
         (b"\xa1\xb2\xc3\xd4", "No TLS connection"),

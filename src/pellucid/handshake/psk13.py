@@ -151,7 +151,17 @@ def choose_psk(
         if not hmac.compare_digest(expected, offered.binders[index]):
             if h.note is not None:
                 refused += ((index, _WRONG_BINDER),)
-                h.note(("decision", "psk", range(len(offered.identities)), (), None, _WRONG_BINDER, refused))
+                h.note(
+                    (
+                        "decision",
+                        "psk",
+                        range(len(offered.identities)),
+                        (index,),
+                        None,
+                        _WRONG_BINDER,
+                        refused,
+                    )
+                )
             refuse(Reason.BAD_BINDER)
         h.facts["resumed"] = session is not None
         h.facts["external_psk"] = session is None
