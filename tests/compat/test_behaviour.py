@@ -197,6 +197,22 @@ def a_name_with_an_underscore(c: Contexts, kind: str) -> Any:
 
 
 @scenario
+def a_name_that_the_server_refuses(c: Contexts, kind: str) -> Any:
+    return [
+        failing(Bios(c.client(kind), c.server(kind, sni_callback=lambda *_, answer=answer: answer)))
+        for answer in (ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME, 49, 80)
+    ]
+
+
+@scenario
+def a_refusal_that_is_no_alert(c: Contexts, kind: str) -> Any:
+    return [
+        failing(Bios(c.client(kind), c.server(kind, sni_callback=lambda *_, answer=answer: answer)))[1]
+        for answer in (1000, -1)
+    ]
+
+
+@scenario
 def an_unknown_authority(c: Contexts, kind: str) -> Any:
     client = (ours if kind == "pellucid" else ssl).SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return failing(Bios(client, c.server(kind)))

@@ -26,6 +26,8 @@ from pellucid.wire.messages import ClientHello
 class CallbackFailed(PeerMisbehaved):
     """An application's callback refused the client, with the alert of its choice."""
 
+    openssl_name = "CALLBACK_FAILED"
+
 
 class Answers:
     """The part of the low-level object that knows the context's answers."""
@@ -161,7 +163,8 @@ class Answers:
         if not isinstance(result, int):
             unraisable(TypeError(f"sni_callback returned {type(result).__name__}, not int"), callback)
             request.fail(CallbackFailed(Reason.APPLICATION_FAILED, "sni_callback's result", alert=80))
-        request.fail(CallbackFailed(Reason.REFUSED_BY_APPLICATION, "sni_callback", alert=int(result)))
+        alert = int(result) if 0 <= result <= 255 else 80  # what is no alert is internal_error
+        request.fail(CallbackFailed(Reason.REFUSED_BY_APPLICATION, "sni_callback", alert=alert))
 
 
 def shares_protocol(hello: ClientHello, alpn: tuple[str, ...]) -> bool:

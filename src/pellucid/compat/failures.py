@@ -130,7 +130,7 @@ def reason_of(error: TLSError) -> str:
     """The name that OpenSSL has for this error."""
     if isinstance(error, PeerRefused):
         return _ALERTS.get(error.alert or 0, "UNKNOWN_ALERT_TYPE")
-    return _REASONS.get(error.reason) or error.reason.name
+    return getattr(error, "openssl_name", None) or _REASONS.get(error.reason) or error.reason.name
 
 
 def translate(error: TLSError) -> ssl.SSLError:
