@@ -97,9 +97,14 @@ def root_of(sources: Path) -> Path:
 class Collector:
     """A plugin of pytest that takes out what does not apply, and notes how each test ends."""
 
-    def __init__(self, listed: list[Exclusion], *, excluded: bool, only: list[str] | None) -> None:
+    def __init__(self, name: str, listed: list[Exclusion], *, excluded: bool, only: list[str] | None) -> None:
+        self.name = name
         self.listed, self.excluded, self.only = listed, excluded, only
         self.verdict = Verdict()
+
+    def pytest_configure(self) -> None:
+        """The installed library is meant, and not the one that the source distribution brings."""
+        importlib.import_module(self.name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -135,10 +140,8 @@ def run_here(name: str, *, native: bool, excluded: bool, only: list[str] | None)
     suite = SUITES[name]
     for logger in suite.get("quiet", ()):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    if name not in suite.get("plugins", ()):
-        importlib.import_module(name)  # the installed one, before the one in the source distribution is found
     listed = [] if native else exclusions(suite.get("exclusion", []))
-    collector = Collector(listed, excluded=excluded, only=only)
+    collector = Collector(name, listed, excluded=excluded, only=only)
     line = [
         "-p",
         "no:cacheprovider",
