@@ -1,10 +1,10 @@
-"""`python -m pellucid.bench`."""
+"""`python -m pellucid.bench`: the same as `pellucid bench`."""
 
 from __future__ import annotations
 
 import sys
 
-from .command import main
+from pellucid.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["bench", *sys.argv[1:]]))

@@ -1,11 +1,10 @@
-"""The command: choose rows and peers, run, say the results.
+"""`pellucid bench`: choose rows and peers, run, say the results.
 
-Exit status 0 when everything asked for was measured, 1 when a row failed, 2 for a bad command line.
+Exit code 0 when everything asked for was measured, 1 when a row failed, 2 for a wrong command line.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import sys
@@ -14,6 +13,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+
+import click
+
+from pellucid.cli import exits
 
 from .chart import chart
 from .harness import Pace, race
@@ -28,27 +31,13 @@ _LATEST_START = 42.0  # ... because no row of a quick run begins later than this
 _RECORD_ONLY = "ssl-one-read"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pellucid bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rows and rounds; ends within 50 s")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
-    parser.add_argument("--output", metavar="FILE", help="also write the JSON lines to FILE")
-    parser.add_argument("--svg", metavar="FILE", help="also draw a chart")
-    parser.add_argument("--rows", default="", help="names or patterns, with commas: tls13-*,bulk-16k-*")
-    parser.add_argument("--peers", default="", help=f"with commas, of: {', '.join(THEIRS)}")
-    parser.add_argument("--rounds", type=int, default=0, help="rounds a row")
-    parser.add_argument("--base", default=OURS, help=f'whom "ours" means (default {OURS})')
-    parser.add_argument("--list", action="store_true", help="say the rows and stop")
-    return parser
-
-
 def _chosen_rows(patterns: str, quick: bool) -> list[Row]:
     if not patterns:
         return [row for row in ROWS.values() if row.quick or not quick]
     wanted = patterns.split(",")
     for pattern in wanted:
         if not any(fnmatch(name, pattern) for name in ROWS):
-            raise SystemExit(f"pellucid bench: no row is named {pattern!r} (--list says them)")
+            raise click.UsageError(f"No row is named {pattern!r}. There are: {', '.join(ROWS)}.")
     return [row for row in ROWS.values() if any(fnmatch(row.name, pattern) for pattern in wanted)]
 
 
@@ -61,10 +50,10 @@ def _chosen_peers(names: str, base: str) -> dict[str, Peer]:
             peer = peer_named(name)
             _say(f"  {name}: {peer.versions()}; its client checks {peer.verifies}")
         except KeyError:
-            raise SystemExit(f"pellucid bench: no peer is named {name!r}") from None
+            raise click.UsageError(f"No peer is named {name!r}. There are: {', '.join(THEIRS)}.") from None
         except BenchError as error:
             if name == base:
-                raise SystemExit(f"pellucid bench: {error}") from None
+                raise click.UsageError(f"The base cannot be measured: {error}") from None
             _say(f"  {name}: left out: {error}")
             continue
         peers[name] = peer
@@ -113,19 +102,19 @@ class _Clock:
 
 
 def _measure(
-    row: Row, peers: dict[str, Peer], clock: _Clock, options: argparse.Namespace, told: set[tuple[str, str]]
+    row: Row, peers: dict[str, Peer], clock: _Clock, quick: bool, base: str, told: set[tuple[str, str]]
 ) -> list[Line]:
     taking_part = dict(peers)
     if row.name.startswith("bulk-") and "ssl" in peers:
         taking_part[_RECORD_ONLY] = peer_named(_RECORD_ONLY)
     start = time.perf_counter()
-    entry = row.enter(taking_part, options.quick)
+    entry = row.enter(taking_part, quick)
     try:
         result = race(entry.subjects, clock.pace(row, len(entry.subjects)), row.most)
     finally:
         if entry.finish:
             entry.finish()
-    lines = list(lines_of(row, result, options.base))
+    lines = list(lines_of(row, result, base))
     for name, reason in (*entry.absent.items(), *result.failed.items()):
         if name in peers and (name, reason) not in told:
             told.add((name, reason))
@@ -135,16 +124,39 @@ def _measure(
     return lines
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark with these command-line arguments; the exit status."""
-    options = _parser().parse_args(arguments)
-    rows = _chosen_rows(options.rows, options.quick)
-    if options.list:
+@click.command(short_help="Measure its speed beside other TLS libraries, on this machine.")
+@click.option("--quick", is_flag=True, help="Fewer rows and rounds; ends within 50 s.")
+@click.option("--rows", "patterns", default="", metavar="LIST", help="Names or patterns: tls13-*,bulk-16k-*.")
+@click.option("--peers", "names", default="", metavar="LIST", help=f"Beside whom: {', '.join(THEIRS)}.")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds of a row.  [default: 11, 7 with --quick]")
+@click.option("--base", default=OURS, show_default=True, metavar="PEER", help="Whose cost is divided.")
+@click.option("--list", "list_rows", is_flag=True, help="Say what is measured, and stop.")
+@click.option("--json", "as_objects", is_flag=True, help="JSON on stdout, one object a line.")
+@click.option("--output", type=click.Path(dir_okay=False), help="Also write the JSON lines to this file.")
+@click.option("--svg", type=click.Path(dir_okay=False), help="Also draw a chart into this file.")
+def bench(
+    quick: bool,
+    patterns: str,
+    names: str,
+    rounds: int | None,
+    base: str,
+    list_rows: bool,
+    as_objects: bool,
+    output: str | None,
+    svg: str | None,
+) -> int:
+    """How much CPU a handshake, a record, a connection costs beside other TLS libraries.
+
+    All of them in one interleaved run; a ratio below 1 means that pellucid spends less. A library that is
+    not installed is left out by name: pip install 'pellucid[bench]' brings them all.
+    """
+    rows = _chosen_rows(patterns, quick)
+    if list_rows:
         print("".join(f"{row.name:22} {row.title}\n" for row in rows), end="")
-        return 0
+        return exits.OK
     _describe()
-    peers = _chosen_peers(options.peers, options.base)
-    clock = _Clock(rows, options.quick, options.rounds)
+    peers = _chosen_peers(names, base)
+    clock = _Clock(rows, quick, rounds or 0)
     lines: list[Line] = []
     told: set[tuple[str, str]] = set()
     failed = 0
@@ -153,19 +165,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(f"{row.name}: left out: the time of a quick run is over")
             continue
         try:
-            new = _measure(row, peers, clock, options, told)
+            new = _measure(row, peers, clock, quick, base, told)
         except BenchError as error:
             _say(f"{row.name}: not measured: {error}")
             failed += 1
             continue
         lines += new
-        if options.json:
+        if as_objects:
             print(as_json(new), end="", flush=True)
-    if not options.json:
+    if not as_objects:
         print(table(lines))
         print(figures(lines) + growth(lines, FAMILIES), end="")
-    if options.output:
-        Path(options.output).write_text(as_json(lines))
-    if options.svg:
-        Path(options.svg).write_text(chart(lines, options.base))
-    return 1 if failed else 0
+    if output:
+        Path(output).write_text(as_json(lines))
+    if svg:
+        Path(svg).write_text(chart(lines, base))
+    return exits.OTHER if failed else exits.OK

@@ -25,6 +25,7 @@ COMMANDS = {
     ),
     "diff": ("pellucid.cli.diff:diff", "Show in what two recorded handshakes differ."),
     "explain": ("pellucid.cli.explain:explain", "Say what a word, a number or an error message means."),
+    "bench": ("pellucid.bench.command:bench", "Measure its speed beside other TLS libraries."),
     "cert": ("pellucid.cli.cert:cert", "Make, show and verify certificates."),
 }
 CERT_COMMANDS = {
