@@ -47,6 +47,7 @@ fi
 
 gcc -O1 -o "$work/shim" "$here/launcher.c"
 export BOGO_SOCKET=$work/socket
+rm -f "$BOGO_SOCKET"  # of a run that was cut off
 "$python" "$here/launcher.py" "$BOGO_SOCKET" "$runner" &
 trap 'kill %1' EXIT
 until [ -S "$BOGO_SOCKET" ]; do sleep 0.2; done
