@@ -290,8 +290,11 @@ def eof(complete: bool) -> TLSError:
 
 
 def timed_out() -> TLSError:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(3600)  # and hold the writer: since Python 3.13 one that nobody holds is closed
+
     async def run() -> None:
-        listening = await asyncio.start_server(lambda reader, writer: asyncio.sleep(3600), "127.0.0.1", 0)
+        listening = await asyncio.start_server(silent, "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
         try:
             await open_connection("localhost", port, config=client_config(), timeout=0.05)

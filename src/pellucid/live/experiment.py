@@ -144,7 +144,7 @@ class Experiment:
             return end
 
         listening = await loop.create_server(accept, "127.0.0.1", 0)
-        async with listening:
+        with contextlib.closing(listening):  # it waits for nobody: the line is taken down behind it
             port = await self.line.open("127.0.0.1", listening.sockets[0].getsockname()[1])
             connection = lab.MisbehavingClient(client, NAME, *client_faults, lab.apart())
             if self.choices.way == "early-data":
