@@ -16,7 +16,7 @@ import pytest
 from pellucid import Authority, ClientConfig, Policy, TLSError, Trust, connect
 from pellucid.glass.trace import Trace
 
-from .running import Serve, pellucid
+from .running import SECONDS, Serve, pellucid
 
 
 @pytest.mark.slow
@@ -136,6 +136,7 @@ def test_who_is_leaving_when_it_ends_is_kept(tmp_path: Path) -> None:
         time.sleep(0.5)
         os.set_blocking(pipe.fileno(), True)
         told = pipe.read()
+        server.process.wait(SECONDS)  # a second SIGTERM, as __exit__ sends, would end it at once
     assert Trace.read(io.StringIO(told.decode())).role == "server"
     assert server.code == 0
 
