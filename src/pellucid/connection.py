@@ -51,7 +51,7 @@ class Connection(Machine):
                 one, is in `data_to_send()`; events from before the fault are still in `events()`.
         """
         if self._error is not None:
-            raise self._error
+            raise self._error.anew()
         if self._read_closed:
             return  # RFC 8446 6.1: any data received after a closure alert MUST be ignored
         self._read.feed(data)
@@ -65,7 +65,7 @@ class Connection(Machine):
                 the middle of the handshake (`Reason.EOF_IN_HANDSHAKE`).
         """
         if self._error is not None:
-            raise self._error
+            raise self._error.anew()
         if self._read_closed:
             return
         reason = Reason.TRUNCATED if self._done else Reason.EOF_IN_HANDSHAKE
@@ -211,8 +211,8 @@ class Connection(Machine):
 
     @property
     def error(self) -> TLSError | None:
-        """What ended the connection, if a fault did."""
-        return self._error
+        """What ended the connection, if a fault did; without its traceback."""
+        return None if self._error is None else self._error.anew()
 
     @property
     def closed(self) -> tuple[bool, bool]:
@@ -314,7 +314,7 @@ class Connection(Machine):
 
     def _refuse_to_send(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise self._error.anew()
         raise UsageError(Reason.CLOSED if self._write_closed else Reason.NOT_CONNECTED)
 
 

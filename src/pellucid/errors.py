@@ -9,7 +9,7 @@ leaves pellucid is always a `TLSError` with a reason; nothing returns a bool tha
 from __future__ import annotations
 
 from enum import Enum
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from pellucid.wire.codepoints import Alert
 
@@ -221,6 +221,16 @@ class TLSError(Exception):
         from pellucid.glass.report import report
 
         return report(self, *views, secrets=secrets)
+
+    def anew(self) -> Self:
+        """The same error without its traceback, to be kept and raised again.
+
+        A traceback holds the frames that it went through, and so the connection that keeps the error: a
+        circle, in which a socket would stay open until the garbage collector comes by.
+        """
+        twin = self.__class__.__new__(self.__class__, *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def __str__(self) -> str:
         text = self.reason.sentence

@@ -312,7 +312,7 @@ class Machine:
         """A request was answered: go on, with what has arrived in the meantime too."""
         self._request = None
         if self._error is not None:
-            raise self._error
+            raise self._error.anew()
         if self._note is not None:
             self._note(("answer", "failed" if error else type(value).__name__))
         if error is not None:
@@ -413,7 +413,7 @@ class Machine:
         """End the connection: tell the peer by an alert, forget the handshake, raise."""
         ours = not isinstance(error, (PeerRefused, ConnectionEnded))
         if self._error is None:
-            self._error = error
+            kept = self._error = error.anew()
             steps, self._steps = self._steps, None
             self._expected = _NOTHING
             self._request = None
@@ -429,10 +429,10 @@ class Machine:
             if self._note is not None:
                 look: Any = self._note
                 if error.trace is None and hasattr(type(look.__self__), "facts"):
-                    error.trace = look.__self__  # whose note it is, if it can be read
+                    kept.trace = error.trace = look.__self__  # whose note it is, if it can be read
                 self._note(("error", error.reason, error.detail, ours, error.alert))
         if raising:
-            raise error from cause
+            raise error.anew().with_traceback(error.__traceback__) from cause  # frames below know `error`
 
     def _forget(self) -> None:
         """Drop the secrets of a failed connection (RFC 8446 section 6, RFC 5246 section 7.2.2).

@@ -7,7 +7,10 @@ reason and verify code. OpenSSL's outcome is the expectation; nothing is written
 from __future__ import annotations
 
 import datetime
+import gc
+import socket
 import ssl
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -144,6 +147,26 @@ def reading_and_writing(c: Contexts, kind: str) -> Any:
         bytes(buffer),
     ]
     return found
+
+
+@scenario
+def who_failed_is_let_go(c: Contexts, kind: str) -> Any:
+    """A socket that nobody holds any more is closed at once, without the garbage collector."""
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    other.setblocking(False)
+    client = c.client(kind).wrap_socket(one, server_hostname="other.test", do_handshake_on_connect=False)
+    server = c.server(kind).wrap_socket(other, server_side=True, do_handshake_on_connect=False)
+    gc.collect()
+    gc.disable()
+    try:
+        ends = [outcome(client.do_handshake), outcome(server.do_handshake)]
+        ends += [outcome(client.do_handshake), outcome(server.do_handshake)]
+        gone = weakref.ref(client), weakref.ref(server)
+        del client, server
+        return ends, [each() is None for each in gone]
+    finally:
+        gc.enable()
 
 
 @scenario

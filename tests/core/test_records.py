@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Any
@@ -371,7 +372,8 @@ def test_tls12_ends_at_the_limit(house: House, size: int) -> None:
             server.receive_data(client.data_to_send())
             client.send_data(b"y")
     assert ended.value.reason is Reason.SEQUENCE_OVERFLOW
-    assert client.error is ended.value
+    assert client.error is not None
+    assert client.error.reason is ended.value.reason
     with pytest.raises(TLSError) as told:
         server.receive_data(client.data_to_send())
     assert told.value.reason is Reason.PEER_ALERT
@@ -552,6 +554,26 @@ def holds(text: bytes, *roots: object) -> bool:
     return any(
         text in bytes(one) for one in reachable(*roots) if isinstance(one, (bytes, bytearray, memoryview))
     )
+
+
+@BOTH
+def test_a_failed_connection_does_not_hold_itself(house: House, policy: object) -> None:
+    """Its error is kept without the frames that it went through: they would keep the connection."""
+    client, server = house.pair(policy)  # type: ignore[arg-type]
+    gone = weakref.ref(server)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(2):  # the fault, and its repetition
+            with pytest.raises(TLSError, match="bad-record-mac"):
+                server.receive_data(b"\x17\x03\x03\x00\x40" + bytes(64))
+        with pytest.raises(TLSError, match="bad-record-mac") as repeated:
+            raise server.error or AssertionError
+        assert repeated.value is not server.error
+        del client, server, repeated
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.rfc("rfc8446:5.2:3")

@@ -208,8 +208,8 @@ class Conversation:
         if data and listener.error is None:
             try:
                 listener.receive_data(data)
-            except TLSError as error:
-                if error is not listener.error:
+            except TLSError:
+                if listener.error is None:
                     raise
         events.extend(listener.events())
         return data
