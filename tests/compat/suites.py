@@ -13,6 +13,7 @@ once more. Exits with 1 if a test failed. Without the network a suite is skipped
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import logging
@@ -33,6 +34,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from compat.verdicts import ROOT, Exclusion, Verdict, command_line, exclusions, read, why_excluded
 
 SUITES: dict[str, dict[str, Any]] = read("suites.toml")["suite"]
+PATIENCE = 300  # seconds until a run that does not end says where it stands, and is ended
 PAGE = ROOT / "docs" / "ssl.md"
 BEGIN, END = "<!-- From here on drawn by `make suites`. -->\n", "<!-- To here. -->\n"
 
@@ -251,10 +253,12 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="whose tests")
     args = parser.parse_args()
     if args.here:
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
         only = json.loads(args.only.read_text(encoding="utf-8"))
         found = run_here(args.names[0], native=args.native, excluded=args.excluded, only=only)
         args.answer.write_text(json.dumps(vars(found)), encoding="utf-8")
-        return 0
+        sys.stdout.flush()
+        os._exit(0)  # their servers' threads, which may never end, are not waited for
     verdicts: dict[str, Verdict] = {}
     for name in chosen(args.names):
         began = time.monotonic()
