@@ -23,6 +23,7 @@ REGISTRIES = {
     "group": c.NamedGroup,
     "handshake message": c.HandshakeType,
     "signature scheme": c.SignatureScheme,
+    **glossary.VALUES,
 }
 
 
@@ -99,6 +100,7 @@ def test_every_flag_and_command_that_is_advised_exists() -> None:
         ("2.5.29.17", "subjectAltName"),
         ("1.3.6.1.5.5.7.3.1", "id-kp-serverAuth"),
         ("forward secrecy", "forward-secrecy"),
+        ("psk_dhe_ke", "psk_dhe_ke"),
         ("0xfafa", "GREASE(0xfafa)"),
     ],
 )
@@ -120,6 +122,9 @@ def test_what_is_written_is_used() -> None:
     }
     for table, known in names.items():
         assert set(glossary._table(table)) <= known
+    assert {kind: set(words) for kind, words in glossary._table("values").items()} == {
+        kind: set(registry.__members__) for kind, registry in glossary.VALUES.items()
+    }
 
 
 @given(st.text(max_size=30))

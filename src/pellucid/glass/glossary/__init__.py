@@ -33,7 +33,7 @@ class Entry:
         word: its proper name.
         kind: "alert", "cipher suite", "extension", "group", "handshake message", "refusal" (one of ours),
             "error" (somebody else's), "certificate extension", "object identifier", "record type",
-            "signature scheme", "term", "version".
+            "signature scheme", "term", "version", or the kind of a small field's value (`VALUES`).
         code: its number on the wire, or None.
         what: what it is.
         since: since when, and where it is written.
@@ -121,12 +121,29 @@ def entries() -> tuple[Entry, ...]:
         *_in_certificates(),
         *_suites(),
         *_groups(),
+        *_values(),
         *_schemes(),
         *_alerts(),
         *_refusals(),
         *_foreign(),
     )
 
+
+#: Small fields, by what their values are called here; their words stand in values.toml.
+VALUES: dict[str, type[c.CodePoint]] = {
+    "PSK key exchange mode": c.PskKeyExchangeMode,
+    "key update request": c.KeyUpdateRequest,
+    "certificate type": c.CertificateType,
+    "client certificate type": c.ClientCertificateType,
+    "compression method": c.CompressionMethod,
+    "certificate compression algorithm": c.CertificateCompressionAlgorithm,
+    "point format": c.ECPointFormat,
+    "curve type": c.ECCurveType,
+    "name type": c.NameType,
+    "certificate status type": c.CertificateStatusType,
+    "fragment length": c.MaxFragmentLength,
+    "key derivation": c.KdfIdentifier,
+}
 
 #: What people also call things, without case and punctuation.
 _ALIASES = {
@@ -223,6 +240,13 @@ def _written(kind: str, registry: type[c.CodePoint], words: dict[str, dict[str, 
     for member in registry:
         nothing = {"what": f"A {kind} of the registry of which nobody here has more to say."}
         yield _entry(member.name, kind, int(member), words.get(member.name, nothing))
+
+
+def _values() -> Iterator[Entry]:
+    """The values of small fields."""
+    words = _table("values")
+    for kind, registry in VALUES.items():
+        yield from _written(kind, registry, words[kind])
 
 
 def _in_certificates() -> Iterator[Entry]:
