@@ -81,6 +81,12 @@ def test_a_certificate(house: House, recorded: Path) -> None:
     views = [json.loads(line) for line in pellucid("decode", str(pem), "--json").stdout.splitlines()]
     assert [view["view"] for view in views] == ["trust", "bytes"]
     assert views[0]["chains"][0]["certificates"][0]["names"] == ["localhost"]
+    page = recorded / "leaf.html"
+    story = pellucid("decode", str(pem), "--view", "steps", "--html", str(page)).stdout.decode()
+    assert "CERTIFICATE VALIDATION" in story
+    assert "HELLO" not in story
+    assert "certificates, without a handshake" in page.read_text()
+    assert "a handshake that" not in page.read_text()
 
 
 def test_json(recorded: Path) -> None:

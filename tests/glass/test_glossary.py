@@ -16,7 +16,7 @@ from pellucid.glass.glossary import Entry, entries, look_up, suggestions
 from pellucid.wire import codepoints as c
 from pellucid.wire.extensions import ALLOWED_IN
 
-REGISTRIES = {
+REGISTRIES: dict[str, type[c.CodePoint]] = {
     "alert": c.Alert,
     "cipher suite": c.CipherSuite,
     "extension": c.ExtensionType,

@@ -47,7 +47,7 @@ def decode(
         terminal.show(one.trace, title=title, key=leaked)
         if one.about:
             terminal.say((one.about, "quiet"))
-        pictures.add(one.trace, title=one.title, key=leaked)
+        pictures.add(one.trace, title=one.title, lead=one.about, key=leaked)
     return exits.OK
 
 

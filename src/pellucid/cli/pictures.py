@@ -30,13 +30,21 @@ class Pictures:
     _traces: list[Trace] = field(default_factory=list)
 
     def add(
-        self, trace: Trace, other: Trace | None = None, *, title: str = "", key: Any = None, part: str = ""
+        self,
+        trace: Trace,
+        other: Trace | None = None,
+        *,
+        title: str = "",
+        lead: str = "",
+        key: Any = None,
+        part: str = "",
     ) -> None:
         """A connection more: the page shows it behind the others, the SVG shows it alone.
 
         Parameters:
             trace, other, key: see `pellucid.glass.views.View`.
             title: what is shown.
+            lead: a sentence under the page's title.
             part: of a connection with several handshakes; the SVG's name gets it at its end.
 
         Raises:
@@ -47,7 +55,7 @@ class Pictures:
         if self.draw.html:
             from pellucid.glass import page
 
-            settings: dict[str, Any] = {"title": title, "key": key, "secrets": self.secrets}
+            settings: dict[str, Any] = {"title": title, "lead": lead, "key": key, "secrets": self.secrets}
             self._documents = [
                 *self._documents,
                 page.document(trace if self.data else trace.without_data(), other, **settings),

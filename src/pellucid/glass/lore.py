@@ -69,6 +69,7 @@ WHY: dict[str, dict[int, str]] = {
     "psk13": _WHY_PSK13,
     "": _WHY13,
     "early12": _WHY,
+    "certificates": {3: _WHY[3]},
 }
 
 _SEES = {
@@ -143,4 +144,7 @@ SEES: dict[str, dict[int, str]] = {
     "psk13": _SEES_PSK13,
     "": _SEES13,
     "early12": _SEES,
+    "certificates": {
+        3: "The certificates, where they travel in clear, as in TLS 1.2. TLS 1.3 encrypts them."
+    },
 }

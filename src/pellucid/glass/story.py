@@ -90,6 +90,8 @@ class _Teller:
     def _kind(self) -> str:
         """Which of the ways of `words` this handshake went."""
         reader = self.reader
+        if self.messages and all(message.type in CERTIFICATES for message in self.messages):
+            return "certificates"
         if not reader.version:
             return "" if self._offers_13() else "early12"
         hello = next(m for m in self.messages if m.type == T.server_hello)
@@ -205,6 +207,8 @@ class _Teller:
         self._arrows(step, "server", *flight, T.server_hello_done)
 
     def _trust(self, step: Step) -> None:
+        if self.kind == "certificates":
+            self._arrows(step, "server", *CERTIFICATES)
         if self.reader.key_exchange == "any":
             flight = (T.encrypted_extensions, T.certificate_request, *CERTIFICATES)
             self._arrows(step, "server", *flight, T.certificate_verify)

@@ -38,6 +38,7 @@ TITLES = {
     "psk13": "TLS 1.3 with a pre-shared key",
     "": "a handshake that ended early",
     "early12": "a handshake that ended early",
+    "certificates": "certificates, without a handshake",
 }
 
 #: The steps in the order in which they happen.
@@ -46,6 +47,7 @@ ORDER = {
     "resumed13": (1, 2, 4, 5, 6, 3, 8, 7, 9),
     "psk13": (1, 2, 4, 5, 6, 3, 8, 7, 9),
     "resumed12": (1, 2, 6, 8, 7, 9),
+    "certificates": (3,),
 }
 TAUGHT = (1, 2, 3, 4, 5, 6, 7, 8, 9)
 
@@ -270,6 +272,7 @@ STEPS: dict[str, dict[int, Step]] = {
     "psk13": _PSK13,
     "": _TLS13,
     "early12": _RSA,
+    "certificates": {3: _RSA[3]},
 }
 
 _CHANGED_13 = {
