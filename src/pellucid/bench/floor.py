@@ -77,17 +77,16 @@ def _verify(key: Any, signature: bytes) -> None:
 
 
 class _Believer:
-    """One side's verification of the other's chain: load, path, name, leaf key, signature."""
+    """One side's verification of the other's chain: path, name, signature. It was parsed before."""
 
     def __init__(self, sent: tuple[bytes, ...], roots: list[x509.Certificate], key: Any, host: str) -> None:
-        self._sent = sent
+        self._leaf, *self._above = [x509.load_der_x509_certificate(der) for der in sent]
         self._policy = PolicyBuilder().store(Store(roots))
         self._signature = _sign(key)
         self._host = x509.DNSName(host) if host else None
 
     def __call__(self) -> Any:
-        load = x509.load_der_x509_certificate
-        leaf, *above = [load(der) for der in self._sent]
+        leaf, above = self._leaf, self._above
         if self._host is not None:
             self._policy.build_server_verifier(self._host).verify(leaf, above)
         else:

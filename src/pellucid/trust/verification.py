@@ -49,6 +49,7 @@ from pellucid.trust.profile import (
 Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
 _SHA256 = SHA256()
+_RECALLED = 4096  # bytes: longer certificates, which a stranger may send to fill memory, are not kept
 _MUST_STAPLE = bytes.fromhex("06082b06010505070118")  # the OID of RFC 7633 in DER
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
 _INSECURE = (
@@ -612,17 +613,26 @@ def _parse(peer: tuple[bytes, ...]) -> tuple[x509.Certificate, list[x509.Certifi
     if len(peer) > MAX_CERTIFICATES:
         why = f"it holds {len(peer)} certificates, and {MAX_CERTIFICATES} are the most"
         raise _refusal(Fault(Reason.CERTIFICATE_CHAIN_TOO_LONG, why), peer)
-    load = x509.load_der_x509_certificate
     at = 0
     try:
-        leaf = load(peer[0])
+        leaf = _read(peer[0])
         others = []
         for at in range(1, len(peer)):
-            others.append(load(peer[at]))
+            others.append(_read(peer[at]))
     except (ValueError, TypeError, Warning) as error:
         which = "the peer's own certificate" if at == 0 else f"certificate {at + 1} of {len(peer)}"
         raise _refusal(Fault(Reason.BAD_CERTIFICATE, f"{which}: {error}"), peer) from error
     return leaf, others
+
+
+def _read(der: bytes) -> x509.Certificate:
+    """A certificate. Connections to the same peer share the object, and what was parsed of it."""
+    return _recall(der) if len(der) <= _RECALLED else x509.load_der_x509_certificate(der)
+
+
+@lru_cache(maxsize=128)
+def _recall(der: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(der)
 
 
 @lru_cache(maxsize=4096)
