@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
 from pellucid.errors import Reason, UsageError
@@ -136,18 +137,22 @@ def load_many(
 def load_key(source: Source, password: bytes | str | None = None) -> Any:
     """A private key from PEM (PKCS#8, PKCS#1, SEC 1, OpenSSH not) or DER.
 
-    RSA keys are checked as they are loaded, which takes some tens of milliseconds: load once.
+    Of an RSA key it is checked that its numbers belong together (RFC 8017 section 3.2), but not that its
+    two primes are primes, which takes 50 ms for 2048 bits and 360 for 4096, and which OpenSSL leaves out too.
 
     Raises:
-        UsageError: there is no key, it is encrypted and the password is wrong or missing, or its
-            kind is unknown (`Reason.BAD_KEY_FILE`).
+        UsageError: there is no key, it is encrypted and the password is wrong or missing, its kind is
+            unknown, or its numbers do not belong together (`Reason.BAD_KEY_FILE`).
     """
     data = read(source, "key")
     secret = password.encode() if isinstance(password, str) else password
     try:
-        if b"-----BEGIN" in data:
-            return load_pem_private_key(_key_block(data), secret)
-        return load_der_private_key(data, secret)
+        pem = b"-----BEGIN" in data
+        load = load_pem_private_key if pem else load_der_private_key
+        key = load(_key_block(data) if pem else data, secret, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, RSAPrivateKey) and not _is_whole(key.private_numbers()):
+            raise ValueError("the numbers of the RSA key do not belong together")
+        return key
     except TypeError as error:  # a password that is missing, or that is not needed
         hint = (
             "it is encrypted: give its password"
@@ -157,6 +162,18 @@ def load_key(source: Source, password: bytes | str | None = None) -> Any:
         raise UsageError(Reason.BAD_KEY_FILE, f"the private key: {hint}") from error
     except Exception as error:  # UnsupportedAlgorithm, ValueError: each says why
         raise UsageError(Reason.BAD_KEY_FILE, f"the private key could not be read: {error}") from error
+
+
+def _is_whole(key: RSAPrivateNumbers) -> bool:
+    """Whether the numbers of an RSA key belong together (RFC 8017 section 3.2)."""
+    p, q, d = key.p, key.q, key.d
+    public = key.public_numbers
+    return (
+        p * q == public.n
+        and all(public.e * d % (prime - 1) == 1 for prime in (p, q))
+        and (key.dmp1, key.dmq1) == (d % (p - 1), d % (q - 1))
+        and key.iqmp * q % p == 1
+    )
 
 
 def write_private(path: Path, data: bytes) -> None:
