@@ -170,6 +170,17 @@ def who_failed_is_let_go(c: Contexts, kind: str) -> Any:
 
 
 @scenario
+def the_systems_authorities(c: Contexts, kind: str) -> Any:
+    """Listed whenever somebody asks, and beside those that were named."""
+    context = c.client(kind)
+    context.set_default_verify_paths()
+    context.load_verify_locations(c.ca)
+    first = context.cert_store_stats(), sorted(context.get_ca_certs(True))
+    context.set_default_verify_paths()
+    return first, context.cert_store_stats()
+
+
+@scenario
 def the_peer_closes(c: Contexts, kind: str) -> Any:
     pair = Bios(c.client(kind), c.server(kind)).shake()
     pair.settle()

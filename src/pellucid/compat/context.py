@@ -152,10 +152,13 @@ class Overrides:
         return dict(NATIVE.cert_store_stats(self))
 
     def set_default_verify_paths(self) -> None:
-        """Trust the authorities of the system."""
+        """Trust the authorities of the system.
+
+        OpenSSL, which would read all of them for each context (some 30 ms), is not asked to before somebody
+        lists them.
+        """
         settings = settings_of(self)
-        NATIVE.set_default_verify_paths(self)
-        settings.defaults = True
+        settings.defaults = settings.defaults_deferred = True
         settings.changed()
 
     # -- what may be negotiated ------------------------------------------------------------------
@@ -325,6 +328,9 @@ def give_deferred(context: Any) -> None:
     waiting, settings.deferred = settings.deferred, []
     if waiting:
         NATIVE.load_verify_locations(context, None, None, b"".join(waiting))
+    if settings.defaults_deferred:
+        settings.defaults_deferred = False
+        NATIVE.set_default_verify_paths(context)
 
 
 def is_unreadable(context: Any) -> bool:

@@ -47,6 +47,7 @@ class Settings:
         defaults: whether the system's authorities are trusted too.
         folders: `capath`s, read when a chain is first verified.
         deferred: certificates in DER that the native context will be given when it is asked for them.
+        defaults_deferred: whether it will then be given the system's authorities too.
         alpn: application protocols.
         groups, suites13, schemes: what may be negotiated, if somebody said so.
         client_schemes: what a client signs with.
@@ -64,6 +65,7 @@ class Settings:
         self.defaults = False
         self.folders: list[str] = []
         self.deferred: list[bytes] = []
+        self.defaults_deferred = False
         self.alpn: tuple[str, ...] = ()
         self.groups: tuple[int, ...] = ()
         self.suites13: tuple[int, ...] = ()

@@ -6,13 +6,17 @@ on loopback, and asyncio's own TLS. Here the subject "pellucid" is `pellucid.com
 
 from __future__ import annotations
 
+import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from ..harness import BOTH, Subject
+from ..certs import material_for
+from ..harness import BOTH, Sample, Subject
 from ..peers import OURS, peer_named
-from ..peers.base import Peer
+from ..peers.base import Peer, join
+from ..peers.stdlib import StdlibEndpoint
 from ..scenario import TLS13
 from . import handshakes, loopback, records
 from .base import Entry, Row
@@ -42,9 +46,31 @@ def _loopback(loop: str, kind: str) -> Row:
     return replace(row, name=f"dropin-{row.name}", title=f"the drop-in, {row.title}", quick=False)
 
 
+def _context_subject(peer: Peer) -> Subject:
+    """A default context, with one authority more, for one connection: what many programs do for each."""
+    if peer.name == DROP_IN:
+        from pellucid.compat.ssl import create_default_context
+    else:
+        from ssl import create_default_context  # type: ignore[assignment]
+    material = material_for(TLS13)
+    pair, authority = peer.pair(TLS13, material), material.trusted_pem.decode()
+
+    def subject(count: int) -> Sample:
+        start, wall = time.thread_time_ns(), time.perf_counter_ns()
+        for _ in range(count):
+            context = create_default_context(ssl.Purpose.SERVER_AUTH)
+            context.load_verify_locations(cadata=authority)
+            join(StdlibEndpoint(context, server=False, session=None), pair.server())
+        spent = (time.thread_time_ns() - start) / count
+        return Sample({BOTH: spent}, (time.perf_counter_ns() - wall) / count)
+
+    return subject
+
+
 _HANDSHAKE = partial(handshakes.handshake_subject, scenario=TLS13)
 ROWS = (
     _memory("dropin-tls13-ecdsa", "a TLS 1.3 handshake, ECDSA P-256", _HANDSHAKE, ("client", "server"), 0),
+    _memory("dropin-context", "a default context and its handshake", _context_subject, (), 0),
     *(_records(label, size) for label, size in (("16k", 16384), ("1k", 1024), ("100", 100))),
     *(_loopback("blocking", kind) for kind in ("echo", "up", "down")),
     _loopback("asyncio", "echo"),
