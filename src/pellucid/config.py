@@ -318,6 +318,9 @@ class Config:
                 raise UsageError(Reason.BAD_CONFIG, f"{name} is a sequence, not {value!r}")
             if not isinstance(value, tuple):
                 object.__setattr__(self, name, tuple(value))
+        for each in self.identities:
+            if not hasattr(each, "chain"):
+                raise UsageError(Reason.BAD_CONFIG, f"identities holds {each!r}, which is no Identity")
         for protocol in self.alpn_names:
             if not 1 <= len(protocol) <= 255:
                 raise UsageError(Reason.BAD_CONFIG, "an ALPN protocol name has 1 to 255 bytes")

@@ -16,6 +16,7 @@ from pellucid import (
     ServerConfig,
     ServerConnection,
     TLSError,
+    UsageError,
     legacy,
 )
 from pellucid.wire.messages import ClientHello
@@ -301,3 +302,11 @@ def test_random_changes_of_whole_handshakes() -> None:
                 receiver.receive_data(bytes(data))
         except TLSError as error:
             assert error.reason is not Reason.INTERNAL
+
+
+@pytest.mark.parametrize("wrong", [None, "server.pem", b"-----BEGIN CERTIFICATE-----"])
+def test_identities_that_are_none_are_refused_at_once(wrong: object) -> None:
+    for config in (ServerConfig, ClientConfig):
+        with pytest.raises(UsageError, match="no Identity") as refused:
+            config(identities=(IDENTITIES["rsa-2048"], wrong))  # type: ignore[arg-type]
+        assert refused.value.reason is Reason.BAD_CONFIG
