@@ -55,7 +55,8 @@ def refusal(side: Side, data: bytes) -> TLSError:
         side.receive_data(data)
     with pytest.raises(TLSError) as again:
         side.receive_data(b"more")
-    assert str(again.value) == str(refused.value) == str(side.error)
+    assert type(again.value) is type(refused.value) is type(side.error)
+    assert vars(again.value) == vars(refused.value) == vars(side.error)
     return refused.value
 
 

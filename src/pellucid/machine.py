@@ -432,7 +432,8 @@ class Machine:
                     kept.trace = error.trace = look.__self__  # whose note it is, if it can be read
                 self._note(("error", error.reason, error.detail, ours, error.alert))
         if raising:
-            raise error.anew().with_traceback(error.__traceback__) from cause  # frames below know `error`
+            # Not `error` itself: the frames that its traceback will hold know it, which would be a circle.
+            raise error.anew().with_traceback(error.__traceback__) from cause
 
     def _forget(self) -> None:
         """Drop the secrets of a failed connection (RFC 8446 section 6, RFC 5246 section 7.2.2).

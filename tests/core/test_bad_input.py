@@ -308,5 +308,5 @@ def test_random_changes_of_whole_handshakes() -> None:
 def test_identities_that_are_none_are_refused_at_once(wrong: object) -> None:
     for config in (ServerConfig, ClientConfig):
         with pytest.raises(UsageError, match="no Identity") as refused:
-            config(identities=(IDENTITIES["rsa-2048"], wrong))  # type: ignore[arg-type]
+            config(identities=(IDENTITIES["rsa-2048"], wrong))  # type: ignore[arg-type]  # which is the point
         assert refused.value.reason is Reason.BAD_CONFIG

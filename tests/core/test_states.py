@@ -219,7 +219,8 @@ def test_every_other_message_is_refused(plan: Map, table: str) -> None:
         with pytest.raises(TLSError) as refused:
             plan.scenarios[title].run(role, at, plan.message(kind))
         side: Side = plan.scenarios[title].last
-        assert str(refused.value) == str(side.error), (table, kind)
+        assert type(refused.value) is type(side.error), (table, kind)
+        assert vars(refused.value) == vars(side.error), (table, kind)
         assert refused.value.reason is Reason.UNEXPECTED_MESSAGE, (table, kind)
         assert refused.value.alert == Alert.unexpected_message
         assert side.data_to_send()

@@ -154,7 +154,7 @@ class Overrides:
     def set_default_verify_paths(self) -> None:
         """Trust the authorities of the system.
 
-        OpenSSL, which would read all of them for each context (some 30 ms), is not asked to before somebody
+        OpenSSL, which would read all of them for each context (some 40 ms), is not asked to before somebody
         lists them.
         """
         settings = settings_of(self)

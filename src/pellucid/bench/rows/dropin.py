@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from ..certs import material_for
 from ..harness import BOTH, Sample, Subject
@@ -48,17 +49,16 @@ def _loopback(loop: str, kind: str) -> Row:
 
 def _context_subject(peer: Peer) -> Subject:
     """A default context, with one authority more, for one connection: what many programs do for each."""
+    module: Any = ssl
     if peer.name == DROP_IN:
-        from pellucid.compat.ssl import create_default_context
-    else:
-        from ssl import create_default_context  # type: ignore[assignment]
+        from pellucid.compat import ssl as module
     material = material_for(TLS13)
     pair, authority = peer.pair(TLS13, material), material.trusted_pem.decode()
 
     def subject(count: int) -> Sample:
         start, wall = time.thread_time_ns(), time.perf_counter_ns()
         for _ in range(count):
-            context = create_default_context(ssl.Purpose.SERVER_AUTH)
+            context = module.create_default_context()
             context.load_verify_locations(cadata=authority)
             join(StdlibEndpoint(context, server=False, session=None), pair.server())
         spent = (time.thread_time_ns() - start) / count
