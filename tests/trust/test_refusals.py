@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -43,36 +42,6 @@ def test_an_unknown_authority(authority: Authority) -> None:
     with pytest.raises(CertificateRefused) as refused:
         verify(authority.issue("shop.test").chain, "shop.test", trust=Authority.create(name="other").trust())
     assert refused.value.reason is Reason.UNKNOWN_CA
-
-
-def test_a_certificate_that_was_met_before_is_judged_anew(authority: Authority) -> None:
-    """It is parsed once, and believed each time for itself: its name, its date, who is trusted."""
-    chain, now = authority.issue("shop.test").chain, time.time()
-    trust = authority.trust()
-    met = trust.verify_server(chain, "shop.test", now)
-    assert trust.verify_server([bytes(bytearray(der)) for der in chain], "shop.test", now).leaf is met.leaf
-    for other, name, at, reason in (
-        (trust, "shop.test", now + 400 * 86400, Reason.CERTIFICATE_EXPIRED),
-        (trust, "other.test", now, Reason.WRONG_HOST_NAME),
-        (Authority.create(name="other").trust(), "shop.test", now, Reason.UNKNOWN_CA),
-    ):
-        with pytest.raises(CertificateRefused) as refused:
-            other.verify_server(chain, name, at)
-        assert refused.value.reason is reason
-    for bit in range(8):
-        changed = bytearray(chain[0])
-        changed[-1] ^= 1 << bit  # in the signature
-        with pytest.raises(CertificateRefused):
-            trust.verify_server([bytes(changed), *chain[1:]], "shop.test", now)
-    assert trust.verify_server(chain, "shop.test", now).leaf is met.leaf
-
-
-def test_a_long_certificate_is_not_kept(authority: Authority) -> None:
-    chain = authority.issue(*(f"host-{number}.shop.test" for number in range(300))).chain
-    assert len(chain[0]) > 4096
-    one, other = (authority.trust().verify_server(chain, "host-7.shop.test", time.time()) for _ in range(2))
-    assert one.leaf == other.leaf
-    assert one.leaf is not other.leaf
 
 
 def test_a_missing_intermediate(authority: Authority) -> None:

@@ -79,15 +79,20 @@ def _verify(key: Any, signature: bytes) -> None:
 class _Believer:
     """One side's verification of the other's chain: path, name, signature. It was parsed before."""
 
-    def __init__(self, sent: tuple[bytes, ...], roots: list[x509.Certificate], key: Any, host: str) -> None:
+    def __init__(
+        self, sent: tuple[bytes, ...], roots: list[x509.Certificate], key: Any, host: str, again: bool
+    ) -> None:
         self._leaf, *self._above = [x509.load_der_x509_certificate(der) for der in sent]
         self._policy = PolicyBuilder().store(Store(roots))
         self._signature = _sign(key)
         self._host = x509.DNSName(host) if host else None
+        self._again = again
 
     def __call__(self) -> Any:
         leaf, above = self._leaf, self._above
-        if self._host is not None:
+        if self._again:
+            pass  # the path is remembered
+        elif self._host is not None:
             self._policy.build_server_verifier(self._host).verify(leaf, above)
         else:
             self._policy.build_client_verifier().verify(leaf, above)
@@ -109,9 +114,11 @@ class Floor:
         self._key_bytes = bytes(16 if "128" in scenario.suite else 32)
         self._ticket_key = AESGCM(bytes(32))
         roots = [issued.certificate for issued in material.trusted]
-        self._believe_server = _Believer(material.sent, roots, material.leaf.key, HOST)
+        self._believe_server = _Believer(material.sent, roots, material.leaf.key, HOST, scenario.again)
         root = [material.root.certificate]
-        self._believe_client = _Believer((material.client.der,), root, material.client.key, "")
+        self._believe_client = _Believer(
+            (material.client.der,), root, material.client.key, "", scenario.again
+        )
         self._client_key = material.client.key
         self._wire = self._aead(self._key_bytes).encrypt(_NONCE, bytes(800), _HEADER)
         self._ticket = self._ticket_key.encrypt(_NONCE, bytes(100), b"")

@@ -27,10 +27,11 @@ class Scenario:
     `key` is the kind of the server's key: "ecdsa" (P-256), "rsa" (2048 bits) or "ed25519".
     `chain` counts the certificates from leaf to root; only the root is not sent. `roots` is how
     many trust anchors the client holds, the true one among them. `resume` makes every measured
-    handshake a resumption of one earlier session (psk_dhe_ke, or a ticket in TLS 1.2).
+    handshake a resumption of one earlier session (psk_dhe_ke, or a ticket in TLS 1.2). `again`:
+    whoever can, remembers the path of a chain that was verified before, instead of verifying it anew.
     """
 
-    __slots__ = ("chain", "group", "key", "mutual", "resume", "roots", "suite", "tls13")
+    __slots__ = ("again", "chain", "group", "key", "mutual", "resume", "roots", "suite", "tls13")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Scenario:
         group: str = X25519,
         resume: bool = False,
         mutual: bool = False,
+        again: bool = False,
         chain: int = 2,
         roots: int = 1,
     ) -> None:
@@ -50,6 +52,7 @@ class Scenario:
         self.group = group
         self.resume = resume
         self.mutual = mutual
+        self.again = again
         self.chain = chain
         self.roots = roots
 

@@ -9,6 +9,7 @@ diagnosis goes over the chain again in Python, slowly, to say why in words.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -23,8 +24,9 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from pellucid.crypto.signatures import kind_of
-from pellucid.errors import CertificateRefused, Reason, UsageError
-from pellucid.limits import MAX_CERTIFICATES, MAX_INTERMEDIATES
+from pellucid.errors import Reason, UsageError
+from pellucid.limits import MAX_INTERMEDIATES
+from pellucid.trust.chain import REMEMBERED, Believed, parse, refusal
 from pellucid.trust.loading import Source, load_certificates, load_many
 from pellucid.trust.names import matches, normal_name
 from pellucid.trust.profile import (
@@ -49,7 +51,6 @@ from pellucid.trust.profile import (
 Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
 _SHA256 = SHA256()
-_RECALLED = 4096  # bytes: longer certificates, which a stranger may send to fill memory, are not kept
 _MUST_STAPLE = bytes.fromhex("06082b06010505070118")  # the OID of RFC 7633 in DER
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
 _INSECURE = (
@@ -146,6 +147,7 @@ class Trust:
 
     __slots__ = (
         "_anchors",
+        "_believed",
         "_builders",
         "_ders",
         "_fingerprint",
@@ -168,6 +170,7 @@ class Trust:
         vetted: bool = False,
         crls: Iterable[x509.CertificateRevocationList] = (),
         max_intermediates: int = MAX_INTERMEDIATES,
+        remember: int = REMEMBERED,
     ) -> None:
         """Use `system`, `from_pem`, `of` or `insecure` instead."""
         self._load = load
@@ -182,6 +185,7 @@ class Trust:
         self.vetted = vetted
         self.crls = tuple(crls)
         self.max_intermediates = max_intermediates
+        self._believed = Believed(remember)
 
     # -- making one ------------------------------------------------------------------------------
 
@@ -190,11 +194,10 @@ class Trust:
         """The authorities of this machine, judged by the web's rules.
 
         In this order: the files that SSL_CERT_FILE and SSL_CERT_DIR name, the bundles of the usual
-        Linux distributions, `certifi` if it is installed. Nothing is read before the first use.
+        Linux distributions, `certifi` if it is installed. Nothing is read before the first use. All who
+        ask while these variables stay the same share one `Trust`.
         """
-        from pellucid.trust import roots
-
-        return cls(roots.system_roots, profile=WEBPKI, label="the system's authorities", vetted=True)
+        return _system(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
 
     @classmethod
     def from_pem(
@@ -204,6 +207,7 @@ class Trust:
         profile: str = RFC5280,
         crls: Iterable[Source | x509.CertificateRevocationList] = (),
         max_intermediates: int = MAX_INTERMEDIATES,
+        remember: int = REMEMBERED,
     ) -> Trust:
         """Authorities (or single certificates) that the user names: PEM, DER, files, folders, or a list.
 
@@ -214,6 +218,10 @@ class Trust:
             crls: certificate revocation lists, PEM or DER. A certificate that its issuer's list
                 names is refused; a certificate without a list of its issuer's is not.
             max_intermediates: how many certificates may stand between the leaf and the anchor.
+            remember: how many verified paths are remembered, so that the path of a chain that was met
+                before, for the same name and purpose, is not searched and its signatures are not verified
+                again: dates, revocation and the leaf's key always are. 0: none. Whoever looks on (`note`)
+                has each chain verified anew, and sees what is done.
 
         Raises:
             UsageError: nothing could be read (`Reason.BAD_KEY_FILE`), or no such profile.
@@ -229,6 +237,7 @@ class Trust:
             label=label,
             crls=load_crls(crls),
             max_intermediates=max_intermediates,
+            remember=remember,
         )
 
     @classmethod
@@ -240,6 +249,7 @@ class Trust:
         label: str = "named authorities",
         crls: Iterable[x509.CertificateRevocationList] = (),
         max_intermediates: int = MAX_INTERMEDIATES,
+        remember: int = REMEMBERED,
     ) -> Trust:
         """Certificates that are trusted: objects of `cryptography`, DER or PEM. See `from_pem`.
 
@@ -254,7 +264,12 @@ class Trust:
         if not anchors:
             raise UsageError(Reason.BAD_CONFIG, "a trust without any certificate would refuse everybody")
         return cls(
-            lambda: anchors, profile=profile, label=label, crls=crls, max_intermediates=max_intermediates
+            lambda: anchors,
+            profile=profile,
+            label=label,
+            crls=crls,
+            max_intermediates=max_intermediates,
+            remember=remember,
         )
 
     @classmethod
@@ -332,7 +347,7 @@ class Trust:
             UsageError: `name` is no name (`Reason.BAD_NAME`).
         """
         peer = tuple(chain)
-        leaf, others = _parse(peer)
+        leaf, others = parse(peer)
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
         subject = _subject(name)
@@ -342,13 +357,14 @@ class Trust:
         if subject is None:
             found = self._verify_unnamed(peer, leaf, others, question, ocsp, stapling_asked, note)
             return _named(found, name)
-        builder = self._builders.get((SERVER, usage, True)) or self._builder(SERVER, usage)
-        try:
-            path: Sequence[x509.Certificate] = (
-                builder.time(question.moment).build_server_verifier(subject).verify(leaf, others)
-            )
-        except VerificationError as error:
-            path = self._second_look(peer, leaf, others, question, error, note)
+        path = note is None and self._believed.recall(peer, question)
+        if not path:
+            builder = self._builders.get((SERVER, usage, True)) or self._builder(SERVER, usage)
+            try:
+                path = builder.time(question.moment).build_server_verifier(subject).verify(leaf, others)
+            except VerificationError as error:
+                path = self._second_look(peer, leaf, others, question, error, note)
+            self._believed.keep(peer, question, path)
         return self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
 
     def verify_client(
@@ -371,7 +387,7 @@ class Trust:
             CertificateRefused: with the reason, in words for the user.
         """
         peer = tuple(chain)
-        leaf, others = _parse(peer)
+        leaf, others = parse(peer)
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
         question = Question(self.profile, None, now, CLIENT, SIGN)
@@ -407,7 +423,7 @@ class Trust:
         2
         """
         peer = tuple(chain)
-        leaf, others = _parse(peer)
+        leaf, others = parse(peer)
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
         question = Question(self.profile, None, now, SERVER, usage, self.vetted)
@@ -457,15 +473,17 @@ class Trust:
         note: Note | None,
     ) -> Verified:
         """The path alone. What purpose it must have is in our own extension policies."""
-        kind = question.wanted, question.use, False
-        path: Sequence[x509.Certificate]
-        try:
-            if not self.anchors:
-                raise VerificationError("nobody is trusted")
-            builder = self._builders.get(kind) or self._builder(*kind)
-            path = builder.time(question.moment).build_client_verifier().verify(leaf, others).chain
-        except VerificationError as error:
-            path = self._second_look(peer, leaf, others, question, error, note)
+        path = note is None and self._believed.recall(peer, question)
+        if not path:
+            kind = question.wanted, question.use, False
+            try:
+                if not self.anchors:
+                    raise VerificationError("nobody is trusted")
+                builder = self._builders.get(kind) or self._builder(*kind)
+                path = builder.time(question.moment).build_client_verifier().verify(leaf, others).chain
+            except VerificationError as error:
+                path = self._second_look(peer, leaf, others, question, error, note)
+            self._believed.keep(peer, question, path)
         return self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
 
     def _conclude(
@@ -494,7 +512,7 @@ class Trust:
             checks = Report(path, question)
             note(("chain", checks))
         if fault is not None:
-            raise _refusal(fault, peer)
+            raise refusal(fault, peer)
         if self.crls or ocsp is not None or (stapling_asked and _MUST_STAPLE in peer[0]):
             first, more = checks, self._revocation(path, peer, question, ocsp, stapling_asked, note)
             checks = lambda: first() + more  # noqa: E731
@@ -524,9 +542,9 @@ class Trust:
         try:
             outcome = explain(self, leaf, others, question, str(error), note)
         except _UNREADABLE as unreadable:  # the library parses lazily: a name may turn out to be garbage
-            raise _refusal(Fault(Reason.BAD_CERTIFICATE, str(unreadable)), peer) from unreadable
+            raise refusal(Fault(Reason.BAD_CERTIFICATE, str(unreadable)), peer) from unreadable
         if isinstance(outcome, Fault):
-            raise _refusal(outcome, peer) from error
+            raise refusal(outcome, peer) from error
         return outcome
 
     def _revocation(
@@ -545,13 +563,13 @@ class Trust:
             note(("judged", checks, (), ()))
         for check in checks:
             if check.reason is not None:
-                raise _refusal(Fault(check.reason, check.detail), peer)
+                raise refusal(Fault(check.reason, check.detail), peer)
         return checks
 
     def _believe_anyway(self, peer: tuple[bytes, ...], leaf: x509.Certificate, note: Note | None) -> Verified:
         key = public_key_of(leaf)
         if isinstance(key, Fault):
-            raise _refusal(key, peer)
+            raise refusal(key, peer)
         if note is not None:
             for what in _INSECURE:
                 note(("check", what, False, "not checked", 0))
@@ -607,32 +625,12 @@ def verify(
     )
 
 
-def _parse(peer: tuple[bytes, ...]) -> tuple[x509.Certificate, list[x509.Certificate]]:
-    if not peer:
-        raise _refusal(Fault(Reason.NO_CERTIFICATE, "the chain is empty"), peer)
-    if len(peer) > MAX_CERTIFICATES:
-        why = f"it holds {len(peer)} certificates, and {MAX_CERTIFICATES} are the most"
-        raise _refusal(Fault(Reason.CERTIFICATE_CHAIN_TOO_LONG, why), peer)
-    at = 0
-    try:
-        leaf = _read(peer[0])
-        others = []
-        for at in range(1, len(peer)):
-            others.append(_read(peer[at]))
-    except (ValueError, TypeError, Warning) as error:
-        which = "the peer's own certificate" if at == 0 else f"certificate {at + 1} of {len(peer)}"
-        raise _refusal(Fault(Reason.BAD_CERTIFICATE, f"{which}: {error}"), peer) from error
-    return leaf, others
+@lru_cache(maxsize=8)
+def _system(file: str, folders: str) -> Trust:
+    from pellucid.trust.roots import system_roots
 
-
-def _read(der: bytes) -> x509.Certificate:
-    """A certificate. Connections to the same peer share the object, and what was parsed of it."""
-    return _recall(der) if len(der) <= _RECALLED else x509.load_der_x509_certificate(der)
-
-
-@lru_cache(maxsize=128)
-def _recall(der: bytes) -> x509.Certificate:
-    return x509.load_der_x509_certificate(der)
+    place = {"SSL_CERT_FILE": file, "SSL_CERT_DIR": folders}
+    return Trust(lambda: system_roots(place), profile=WEBPKI, label="the system's authorities", vetted=True)
 
 
 @lru_cache(maxsize=4096)
@@ -658,16 +656,10 @@ def _named(verified: Verified, name: str) -> Verified:
         hosts = []
     fitting = [host for host in hosts if matches(host, normal)]
     if fitting and all("_" in host for host in fitting):
-        raise _refusal(
+        raise refusal(
             Fault(Reason.CERTIFICATE_INVALID, f"its name {fitting[0]!r} has an underscore"), verified.peer
         )
     if not fitting:
         why = f"{name!r} was asked for; it is for {', '.join(hosts[:5]) or 'no host'}"
-        raise _refusal(Fault(Reason.WRONG_HOST_NAME, why), verified.peer)
+        raise refusal(Fault(Reason.WRONG_HOST_NAME, why), verified.peer)
     return verified
-
-
-def _refusal(fault: Fault, peer: tuple[bytes, ...]) -> CertificateRefused:
-    refusal = CertificateRefused(fault.reason, fault.detail)
-    refusal.chain = peer
-    return refusal

@@ -84,20 +84,22 @@ class OwnPair(Pair):
     def __init__(self, scenario: Scenario, material: Material, observer: Any = None) -> None:
         import pellucid
         from pellucid import events
+        from pellucid.trust.chain import REMEMBERED
 
         self.completed = events.HandshakeCompleted
         self.arrived = events.DataReceived
         self.ticket = events.SessionReceived if scenario.resume else None
         self._client_type, self._server_type = pellucid.ClientConnection, pellucid.ServerConnection
         common = {"policy": _policy(scenario), "observer": observer}
-        trust = pellucid.Trust.from_pem(material.trusted_pem)
+        remember = REMEMBERED if scenario.again else 0  # the others verify every chain, so we do
+        trust = pellucid.Trust.from_pem(material.trusted_pem, remember=remember)
         own = (_identity(material.client.pem, material.client),) if scenario.mutual else ()
         self._client = pellucid.ClientConfig(trust=trust, identities=own, request_ocsp=False, **common)
         believed: dict[str, Any] = {}
         if scenario.mutual:
             believed = {
                 "client_auth": "require",
-                "client_trust": pellucid.Trust.from_pem(material.root.pem),
+                "client_trust": pellucid.Trust.from_pem(material.root.pem, remember=remember),
             }
         identity = _identity(material.sent_pem, material.leaf)
         self._server = pellucid.ServerConfig(identities=(identity,), **believed, **common)

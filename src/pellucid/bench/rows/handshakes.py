@@ -102,6 +102,10 @@ ROWS = (
     row("tls13-mlkem", "TLS 1.3, X25519MLKEM768", Scenario(group=X25519MLKEM768)),
     row("tls13-resume", "TLS 1.3 resumption, psk_dhe_ke", Scenario(resume=True)),
     row("tls13-mtls", "TLS 1.3, both sides with certificates", Scenario(mutual=True)),
+    row("tls13-ecdsa-again", "the same as tls13-ecdsa, of chains we remember", Scenario(again=True)),
+    row(
+        "tls13-mtls-again", "the same as tls13-mtls, of chains we remember", Scenario(mutual=True, again=True)
+    ),
     row("tls12-ecdhe-rsa", "TLS 1.2, ECDHE-RSA", _scenario12("ecdhe-rsa")),
     row("tls12-ecdhe-ecdsa", "TLS 1.2, ECDHE-ECDSA", _scenario12("ecdhe-ecdsa")),
     row("tls12-static-rsa", "TLS 1.2, static RSA", _scenario12("static-rsa")),
