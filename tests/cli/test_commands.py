@@ -215,3 +215,25 @@ def documentation(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("replay", "lost.jsonl"),
+        ("decode", "lost.jsonl"),
+        ("diff", "lost.jsonl", "lost.jsonl"),
+        ("cert", "show", "lost.jsonl"),
+        ("connect", "localhost:1", "--early-data", "lost.jsonl", "--session", "s"),
+        ("demo", "--html", "nowhere/lost.jsonl"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_files_name_is_told_as_it_is(command: tuple[str, ...]) -> None:
+    """A sentence begins with a capital letter, but nobody's file name is changed for it."""
+    done = pellucid(*command)
+    assert done.returncode == 2
+    said = done.stderr.decode()
+    assert "lost.jsonl'" in said
+    assert "Lost.jsonl" not in said
+    assert "Nowhere" not in said

@@ -36,7 +36,7 @@ def write(path: str, content: str | bytes, *, private: bool = False, append: boo
                     os.fchmod(descriptor, 0o600)
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise UsageError(Reason.BAD_CONFIG, f"{path}: {error.strerror}") from None
+        raise UsageError(Reason.BAD_CONFIG, f"{str(path)!r}: {error.strerror}") from None
 
 
 def record(path: str | None, trace: Trace, *, secrets: bool = False, append: bool = False) -> None:

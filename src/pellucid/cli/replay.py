@@ -56,7 +56,9 @@ def _traces(file: str) -> list[Trace]:
         with Path(file).open(encoding="utf-8") as lines:
             return Trace.read_all(lines)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(Reason.BAD_CONFIG, f"{file}: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(
+            Reason.BAD_CONFIG, f"{file!r}: {getattr(error, 'strerror', None) or error}"
+        ) from None
 
 
 def _verdict(terminal: Terminal, trace: Trace, again: Replayed | None, missing: str) -> None:

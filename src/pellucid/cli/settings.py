@@ -215,7 +215,7 @@ def file_bytes(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise UsageError(Reason.BAD_CONFIG, f"{name}: {error.strerror}") from None
+        raise UsageError(Reason.BAD_CONFIG, f"{name!r}: {error.strerror}") from None
 
 
 def password(text: str | None) -> str | None:
