@@ -6,9 +6,13 @@ RFC 5246 sections 5, 6.3, 8.1 and 7.4.9; RFC 7627 section 4 (extended master sec
 
 from __future__ import annotations
 
+import struct
+from functools import cache
+from typing import NamedTuple
+
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from pellucid.crypto.schedule13 import Note, expand
+from pellucid.crypto.schedule13 import Note
 from pellucid.crypto.suites import Hash, Suite
 from pellucid.secret import Secret
 
@@ -16,16 +20,44 @@ MASTER_SECRET_LENGTH = 48
 VERIFY_DATA_LENGTH = 12
 
 
+class Prf:
+    """PRF(secret, label, seed) under one secret: P_hash(secret, label + seed) (RFC 5246 section 5).
+
+    The secret is put into HMAC once, and the context copied from then on: the master secret makes the key
+    block and both Finished.
+
+    Attributes:
+        secret: what it stands on.
+
+    >>> from pellucid.crypto.suites import HASHES
+    >>> Prf(HASHES["sha256"], Secret(bytes(48)))(b"client finished", bytes(32), VERIFY_DATA_LENGTH)
+    <Secret of 12 bytes>
+    """
+
+    __slots__ = ("_context", "secret")
+
+    def __init__(self, hash: Hash, secret: Secret) -> None:
+        self.secret = secret
+        self._context = HMAC(secret, hash.algorithm)
+
+    def __call__(self, label: bytes, seed: bytes, length: int) -> Secret:
+        """`length` bytes."""
+        new = self._context.copy
+        a = seed = label + seed  # A(0); each round makes A(i), and HMAC_hash(secret, A(i) + seed)
+        output = b""
+        while len(output) < length:
+            context = new()
+            context.update(a)
+            a = context.finalize()
+            context = new()
+            context.update(a + seed)
+            output += context.finalize()
+        return Secret(output[:length])
+
+
 def prf(hash: Hash, secret: bytes, label: bytes, seed: bytes, length: int) -> Secret:
-    """PRF(secret, label, seed) = P_hash(secret, label + seed) (RFC 5246 section 5): `length` bytes."""
-    seed = label + seed
-    context = HMAC(secret, hash.algorithm)
-    a = expand(context, seed)
-    output = expand(context, a + seed)
-    while len(output) < length:
-        a = expand(context, a)
-        output += expand(context, a + seed)
-    return Secret(output[:length])
+    """PRF(secret, label, seed), once (RFC 5246 section 5): `length` bytes."""
+    return Prf(hash, Secret(secret))(label, seed, length)
 
 
 def master_secret(
@@ -45,32 +77,40 @@ def master_secret(
     return value
 
 
+class WriteKeys(NamedTuple):
+    """What one side writes under; of `mac_key`, an AEAD needs none, and CBC takes its IVs elsewhere."""
+
+    mac_key: Secret
+    key: Secret
+    iv: Secret
+
+
+@cache
+def _layout(mac: int, key: int, iv: int) -> struct.Struct:
+    return struct.Struct(f"{mac}s{mac}s{key}s{key}s{iv}s{iv}s")
+
+
 class KeyBlock:
-    """The keys of both directions (RFC 5246 section 6.3)."""
+    """The keys of both directions (RFC 5246 section 6.3).
 
-    __slots__ = ("client_iv", "client_key", "client_mac_key", "server_iv", "server_key", "server_mac_key")
+    Parameters:
+        prf: under the master secret.
+        randoms: client random and server random, 64 bytes.
 
-    def __init__(self, suite: Suite, master: Secret, randoms: bytes, note: Note | None) -> None:
-        cipher = suite.aead or suite.cbc
-        mac = suite.cbc.mac_length if suite.cbc else 0
-        key = cipher.key_length if cipher else 0
-        iv = suite.iv_length
-        seed = randoms[32:] + randoms[:32]
-        block = prf(suite.hash, master, b"key expansion", seed, 2 * (mac + key + iv))
+    Attributes:
+        client, server: what each writes under.
+    """
+
+    __slots__ = ("client", "server")
+
+    def __init__(self, suite: Suite, prf: Prf, randoms: bytes, note: Note | None) -> None:
+        cipher, cbc = suite.aead or suite.cbc, suite.cbc
+        layout = _layout(cbc.mac_length if cbc else 0, cipher.key_length if cipher else 0, suite.iv_length)
+        block = prf(b"key expansion", randoms[32:] + randoms[:32], layout.size)
         if note is not None:
-            note(("key block", block, master, randoms))
-        cuts = []
-        at = 0
-        for size in (mac, mac, key, key, iv, iv):
-            cuts.append(Secret(block[at : at + size]))
-            at += size
-        self.client_mac_key, self.server_mac_key, self.client_key, self.server_key = cuts[:4]
-        self.client_iv, self.server_iv = cuts[4:]
-
-
-def verify_data(hash: Hash, master: Secret, label: bytes, transcript_hash: bytes) -> Secret:
-    """Finished.verify_data, 12 bytes (RFC 5246 section 7.4.9)."""
-    return prf(hash, master, label, transcript_hash, VERIFY_DATA_LENGTH)
+            note(("key block", block, prf.secret, randoms))
+        cuts = [Secret(cut) for cut in layout.unpack(block)]
+        self.client, self.server = WriteKeys(*cuts[::2]), WriteKeys(*cuts[1::2])
 
 
 def export(

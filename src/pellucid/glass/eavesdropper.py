@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x448, x25519
 
-from pellucid.crypto.schedule12 import KeyBlock, master_secret
+from pellucid.crypto.schedule12 import KeyBlock, Prf, master_secret
 from pellucid.crypto.suites import SUITES, Suite, legacy_suites
 from pellucid.errors import TLSError
 from pellucid.glass.crossings import OTHER
@@ -155,8 +155,8 @@ class Recording:
         master = master_secret(suite.hash, pre_master, randoms, session, None)
         seen = "the messages" if session is not None else "both randoms"
         yield Attempt(f"With {seen}, recorded in clear, it makes the master secret.", True, master)
-        block = KeyBlock(suite, master, randoms, None)
-        yield Attempt("The master secret makes the keys of both directions.", True, block.client_key)
+        block = KeyBlock(suite, Prf(suite.hash, master), randoms, None)
+        yield Attempt("The master secret makes the keys of both directions.", True, block.client.key)
         openings = {
             side: _opening(suite, block, side, X.encrypt_then_mac in answer.extensions)
             for side in ("client", "server")
@@ -269,7 +269,8 @@ class Recording:
         randoms = hello.random + answer.random
         extended = X.extended_master_secret in answer.extensions
         session = self._session_hash(suite) if extended else None
-        block = KeyBlock(suite, master_secret(suite.hash, secret, randoms, session, None), randoms, None)
+        master = master_secret(suite.hash, secret, randoms, session, None)
+        block = KeyBlock(suite, Prf(suite.hash, master), randoms, None)
         yield first, _opening(suite, block, first.sender, False)
 
     @staticmethod
@@ -283,13 +284,11 @@ class Recording:
 
 
 def _opening(suite: Suite, block: KeyBlock, side: str, encrypt_then_mac: bool) -> Opening:
-    client = side == "client"
-    key, iv = (block.client_key, block.client_iv) if client else (block.server_key, block.server_iv)
+    mac, key, iv = block.client if side == "client" else block.server
     if suite.aead is not None:
         return Opening12(suite, suite.aead, key, iv)
     from pellucid.legacy.protection import OpeningCbc
 
-    mac = block.client_mac_key if client else block.server_mac_key
     return OpeningCbc(suite.cbc, key, mac, encrypt_then_mac)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 
-from pellucid.crypto.schedule12 import KeyBlock, master_secret, verify_data
+from pellucid.crypto.schedule12 import VERIFY_DATA_LENGTH, KeyBlock, Prf, WriteKeys, master_secret
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
 from pellucid.handshake.context import Handshake
@@ -26,11 +26,12 @@ class Keys12:
     Attributes:
         suite: the cipher suite.
         master: 48 bytes.
+        prf: under the master secret.
         randoms: client random and server random.
         encrypt_then_mac: RFC 7366 was agreed on.
     """
 
-    __slots__ = ("_block", "encrypt_then_mac", "h", "master", "randoms", "suite")
+    __slots__ = ("_block", "encrypt_then_mac", "h", "master", "prf", "randoms", "suite")
 
     def __init__(self, h: Handshake, suite: Suite, randoms: bytes, *, encrypt_then_mac: bool) -> None:
         self.h = h
@@ -38,6 +39,7 @@ class Keys12:
         self.randoms = randoms
         self.encrypt_then_mac = encrypt_then_mac
         self.master = Secret()
+        self.prf: Prf
         self._block: KeyBlock | None = None
 
     def from_pre_master(self, pre_master: Secret, *, extended: bool) -> None:
@@ -51,65 +53,59 @@ class Keys12:
     def resume(self, master: Secret) -> None:
         """Go on with a known master secret."""
         self.master = master
+        self.prf = Prf(self.suite.hash, master)
         self.h.log_key("CLIENT_RANDOM", master)
 
-    @property
-    def block(self) -> KeyBlock:
-        """The key block, made when first needed (RFC 5246 section 6.3)."""
-        if self._block is None:
-            self._block = KeyBlock(self.suite, self.master, self.randoms, self.h.note)
-        return self._block
+    def _keys(self, client: bool) -> WriteKeys:
+        block = self._block
+        if block is None:  # made when first needed (RFC 5246 section 6.3)
+            block = self._block = KeyBlock(self.suite, self.prf, self.randoms, self.h.note)
+        return block.client if client else block.server
 
     def write_keys(self, *, client: bool) -> None:
         """ChangeCipherSpec, and from then on our keys (RFC 5246 section 7.1)."""
-        h, block = self.h, self.block
-        key, iv = (block.client_key, block.client_iv) if client else (block.server_key, block.server_iv)
-        mac = block.client_mac_key if client else block.server_mac_key
+        h, keys = self.h, self._keys(client)
         h.send_change_cipher_spec()
-        h.write.protect(self.sealing(key, iv, mac))
-        self._tell(sent=True, key=key, iv=iv)
+        h.write.protect(self.sealing(keys))
+        if h.note is not None:
+            h.note(("keys", True, 1, self.suite.code, keys.key, keys.iv))
 
     def read_keys(self, *, client: bool) -> None:
         """The peer's keys, after its ChangeCipherSpec."""
-        h, block = self.h, self.block
-        key, iv = (block.client_key, block.client_iv) if client else (block.server_key, block.server_iv)
-        mac = block.client_mac_key if client else block.server_mac_key
+        h, keys = self.h, self._keys(client)
         h.no_leftovers()
-        h.read.protection = self.opening(key, iv, mac)
+        h.read.protection = self.opening(keys)
         h.limit_reading(tls13=False)
-        self._tell(sent=False, key=key, iv=iv)
+        if h.note is not None:
+            h.note(("keys", False, 1, self.suite.code, keys.key, keys.iv))
 
-    def _tell(self, *, sent: bool, key: Secret, iv: Secret) -> None:
-        if self.h.note is not None:
-            self.h.note(("keys", sent, 1, self.suite.code, key, iv))
-
-    def sealing(self, key: Secret, iv: Secret, mac: Secret) -> Sealing:
+    def sealing(self, keys: WriteKeys) -> Sealing:
         """The write protection of this suite."""
         suite = self.suite
         if suite.aead is not None:
-            return Sealing12(suite, suite.aead, key, iv)
+            return Sealing12(suite, suite.aead, keys.key, keys.iv)
         from pellucid.legacy.protection import SealingCbc
 
-        return SealingCbc(suite.cbc, key, mac, self.encrypt_then_mac, self.h.config.random)  # type: ignore[arg-type]
+        return SealingCbc(suite.cbc, keys.key, keys.mac_key, self.encrypt_then_mac, self.h.config.random)  # type: ignore[arg-type]
 
-    def opening(self, key: Secret, iv: Secret, mac: Secret) -> Opening:
+    def opening(self, keys: WriteKeys) -> Opening:
         """The read protection of this suite."""
         suite = self.suite
         if suite.aead is not None:
-            return Opening12(suite, suite.aead, key, iv)
+            return Opening12(suite, suite.aead, keys.key, keys.iv)
         from pellucid.legacy.protection import OpeningCbc
 
-        return OpeningCbc(suite.cbc, key, mac, self.encrypt_then_mac)  # type: ignore[arg-type]
+        return OpeningCbc(suite.cbc, keys.key, keys.mac_key, self.encrypt_then_mac)  # type: ignore[arg-type]
 
     def send_finished(self, label: bytes) -> bytes:
         """Finished: proof that we hold the master secret and saw the same messages."""
-        mine = verify_data(self.suite.hash, self.master, label, self.h.transcript.digest())
+        mine = self.prf(label, self.h.transcript.digest(), VERIFY_DATA_LENGTH)
         self.h.send_raw(finished_message(mine))
         return mine
 
     def check_finished(self, message: Finished, label: bytes) -> bytes:
         """The peer's Finished."""
-        due = verify_data(self.suite.hash, self.master, label, self.h.transcript.digest())
+        due = self.prf(label, self.h.transcript.digest(), VERIFY_DATA_LENGTH)
         if not hmac.compare_digest(due, message.verify_data):
             refuse(Reason.BAD_FINISHED, f"the {label.decode().split()[0]}'s")
         self.h.no_leftovers()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pellucid.crypto.schedule12 import KeyBlock, master_secret
+from pellucid.crypto.schedule12 import KeyBlock, Prf, master_secret
 from pellucid.crypto.schedule13 import TrafficSecret
 from pellucid.crypto.suites import SUITES, Suite
 from pellucid.errors import TLSError
@@ -290,7 +290,7 @@ class Listener(Hearing):
         if not any(fact.fields["name"] == "master_secret" for fact in self.trace.of("secret")):
             self.note("secret", name="master_secret", value=master, how=_FROM_LOG, inputs={})
         randoms = self.hello.random + self.server_hello.random
-        self.block = KeyBlock(self.suite, master, randoms, self.keep)
+        self.block = KeyBlock(self.suite, Prf(self.suite.hash, master), randoms, self.keep)
 
     def _change_keys(self, client: bool) -> None:
         """RFC 5246 section 7.1: what this side sends from now on is protected."""
@@ -301,13 +301,12 @@ class Listener(Hearing):
         block = self.block
         if block is None or suite is None:
             return
-        key, iv = (block.client_key, block.client_iv) if client else (block.server_key, block.server_iv)
+        mac, key, iv = block.client if client else block.server
         if suite.aead is not None:
             side.openings = [Opening12(suite, suite.aead, key, iv)]
         else:
             from pellucid.legacy.protection import OpeningCbc
 
-            mac = block.client_mac_key if client else block.server_mac_key
             etm = self.server_hello is not None and X.encrypt_then_mac in self.server_hello.extensions
             side.openings = [OpeningCbc(suite.cbc, key, mac, etm)]  # type: ignore[arg-type]
         self.note("keys", sent=client, epoch=1, suite=suite.code, key=key, iv=iv)
