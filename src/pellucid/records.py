@@ -9,6 +9,7 @@ one protection at a time (`protection`). Writes are gathered until somebody asks
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 from typing import Any, NoReturn
 
 from pellucid.errors import PeerMisbehaved, Reason, TLSError, refuse
@@ -26,6 +27,9 @@ from pellucid.protection import (
     PlainSealing,
     Sealing,
 )
+
+_header = Struct(">BHH").unpack_from  # content type, version, length (RFC 8446 section 5.1)
+_length = Struct(">3xH").unpack_from
 
 Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
@@ -72,27 +76,28 @@ class WriteHalf:
         Raises:
             TLSError: `Reason.SEQUENCE_OVERFLOW`; what is not sealed yet is still gathered.
         """
-        pending = self._pending
-        if not pending:
+        if not self._pending:
             return
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        data = b"".join(self._pending)
+        if len(data) > self.max_fragment:
+            self._cut(data)
+            return
+        self._seal(self._type, data)
         self._pending = []
-        size = len(data)
-        most = self.max_fragment
-        at = 0
+
+    def _cut(self, data: bytes) -> None:
+        """Seal what takes several records."""
+        self._pending = []
+        most, at = self.max_fragment, 0
+        short = self._type == APPLICATION_DATA and self.note is None
+        if short and (wire := self.protection.seal_data(data, most)):
+            self._out.append(wire)
+            return
         try:
-            if size <= most:
-                self._seal(self._type, data)
-                return
-            short = self._type == APPLICATION_DATA and self.note is None
-            if short and (wire := self.protection.seal_data(data, most)):
-                self._out.append(wire)
-                return
-            view = memoryview(data)
-            for at in range(0, size, most):
-                self._seal(self._type, view[at : at + most])  # type: ignore[arg-type]
+            for at in range(0, len(data), most):
+                self._seal(self._type, memoryview(data)[at : at + most])  # type: ignore[arg-type]
         except TLSError:
-            self._pending.insert(0, data[at:])
+            self._pending = [data[at:]]
             raise
 
     def _seal(self, content_type: int, fragment: bytes) -> None:
@@ -124,11 +129,10 @@ class WriteHalf:
         """Everything that is to be sent, once."""
         if self._pending:
             self.flush()
-        out = self._out
-        if not out:
+        if not self._out:
             return b""
-        self._out = []
-        return out[0] if len(out) == 1 else b"".join(out)
+        out, self._out = self._out, []
+        return b"".join(out)
 
     @property
     def waiting(self) -> bool:
@@ -187,7 +191,8 @@ class ReadHalf:
         buffer, pos, size = self.buffer, self._pos, len(self.buffer)
         if size - pos < 5:
             return b""
-        stop = pos + 5 + (buffer[pos + 3] << 8 | buffer[pos + 4])
+        (length,) = _length(buffer, pos)
+        stop = pos + 5 + length
         if stop > size:
             return b""
         if stop + 5 < size:
@@ -203,71 +208,74 @@ class ReadHalf:
     def next_record(self) -> tuple[int, bytes] | None:
         """Content type and plaintext of the next record; None when it is not complete yet."""
         while True:
-            buffer, pos = self.buffer, self._pos
-            have = len(buffer) - pos
-            if have < 5:
-                if have and self._first:
-                    self._check_first(buffer)
-                return None
+            buffer, pos, size = self.buffer, self._pos, len(self.buffer)
             if self._first:
                 self._check_first(buffer)
-            header = buffer[pos : pos + 5]
-            kind, length = header[0], header[3] << 8 | header[4]
-            protection = self.protection
-            if header[1] != 3 or (header[2] != 3 and protection.epoch and kind != CHANGE_CIPHER_SPEC):
-                refuse(Reason.WRONG_RECORD_VERSION, f"0x{header[1]:02x}{header[2]:02x}")
-            if length > protection.max_ciphertext and not (
-                self.skip_plain and kind == APPLICATION_DATA and length <= MAX_CIPHERTEXT_13
-            ):
-                refuse(
-                    Reason.CIPHERTEXT_OVERFLOW if protection.epoch else Reason.RECORD_OVERFLOW,
-                    f"{length} bytes",
-                )
             start = pos + 5
-            stop = start + length
-            if have < 5 + length:
+            if start > size:
                 return None
-            self._first = False
-            payload = buffer[start:stop] if length < CHEAP_TO_COPY else memoryview(buffer)[start:stop]
-            if have == 5 + length:
+            kind, version, length = _header(buffer, pos)
+            protection = self.protection
+            if version != 0x0303:
+                self._check_version(kind, version)
+            if length > protection.max_ciphertext:
+                self._check_length(kind, length)
+            stop = start + length
+            if stop > size:
+                return None
+            if stop == size:
                 self.buffer, self._pos = b"", 0  # an idle connection keeps no bytes
             else:
                 self._pos = stop
-            if self.note is None and kind > ALERT and self.skip is None and not self.skip_plain:
-                return protection.open(kind, header, payload)  # as it mostly is
-            if self.skip_plain:
-                if kind == APPLICATION_DATA:
-                    self._unopened(kind, buffer[pos:stop], "refused early data")
-                    self._skip(length)
-                    continue
-                self.skip_plain = kind != HANDSHAKE  # the second ClientHello ends the refused early data
-            if (
-                protection.epoch
-                and kind == CHANGE_CIPHER_SPEC
-                and protection.max_ciphertext == MAX_CIPHERTEXT_13
-            ):
-                opened = (kind, bytes(payload))  # RFC 8446 section 5: never protected, to be dropped
-            else:
-                try:
-                    opened = protection.open(kind, header, payload)
-                except PeerMisbehaved as error:
-                    clear = kind == ALERT and length == 2 and self._no_keys_yet()
-                    if self.skip is not None and not clear and error.reason is Reason.BAD_RECORD_MAC:
-                        self._unopened(kind, buffer[pos:stop], "refused early data")
-                        self._skip(length)
-                        continue
-                    if not clear:
-                        self._unopened(kind, buffer[pos:stop], error.reason.label)
-                        raise
-                    opened = kind, bytes(payload)
-                if self.skip is not None and not self.skip_plain:
-                    self.skip = None  # the first record that opens ends the refused early data
-            if self.note is not None:
-                epoch = protection.epoch
-                if epoch and kind != APPLICATION_DATA and protection.max_ciphertext == MAX_CIPHERTEXT_13:
-                    epoch = PLAIN  # RFC 8446 5.2: what is protected looks like application data from outside
-                self.note(("record", False, epoch, opened[0], buffer[pos:stop], opened[1]))
-            return opened
+            if kind > ALERT and self.skip is None and self.note is None:  # as it mostly is
+                payload = buffer[start:stop] if length < CHEAP_TO_COPY else memoryview(buffer)[start:stop]
+                return protection.open(kind, buffer[pos:start], payload)
+            opened = self._open(kind, buffer[pos:stop])
+            if opened is not None:
+                return opened
+
+    def _open(self, kind: int, wire: bytes) -> tuple[int, bytes] | None:
+        """Open a record where anything may be unusual; None: it is skipped."""
+        protection, payload = self.protection, wire[5:]
+        if self.skip_plain:
+            if kind == APPLICATION_DATA:
+                self._skip(kind, wire)
+                return None
+            self.skip_plain = kind != HANDSHAKE  # the second ClientHello ends the refused early data
+        tls13 = protection.epoch and protection.max_ciphertext == MAX_CIPHERTEXT_13
+        if tls13 and kind == CHANGE_CIPHER_SPEC:
+            opened = kind, payload  # RFC 8446 section 5: never protected, to be dropped
+        else:
+            try:
+                opened = protection.open(kind, wire[:5], payload)
+            except PeerMisbehaved as error:
+                clear = kind == ALERT and len(payload) == 2 and self._no_keys_yet()
+                if self.skip is not None and not clear and error.reason is Reason.BAD_RECORD_MAC:
+                    self._skip(kind, wire)
+                    return None
+                if not clear:
+                    self._unopened(kind, wire, error.reason.label)
+                    raise
+                opened = kind, payload
+            if self.skip is not None and not self.skip_plain:
+                self.skip = None  # the first record that opens ends the refused early data
+        if self.note is not None:
+            # RFC 8446 5.2: what is protected looks like application data from outside
+            epoch = PLAIN if tls13 and kind != APPLICATION_DATA else protection.epoch
+            self.note(("record", False, epoch, opened[0], wire, opened[1]))
+        return opened
+
+    def _check_version(self, kind: int, version: int) -> None:
+        """Only a ClientHello may say another minor version (RFC 8446 section 5.1)."""
+        if version >> 8 != 3 or (self.protection.epoch and kind != CHANGE_CIPHER_SPEC):
+            refuse(Reason.WRONG_RECORD_VERSION, f"0x{version:04x}")
+
+    def _check_length(self, kind: int, length: int) -> None:
+        """Early data that is refused unread was protected, so it may be longer than plaintext."""
+        if self.skip_plain and kind == APPLICATION_DATA and length <= MAX_CIPHERTEXT_13:
+            return
+        protected = self.protection.epoch
+        refuse(Reason.CIPHERTEXT_OVERFLOW if protected else Reason.RECORD_OVERFLOW, f"{length} bytes")
 
     def _unopened(self, kind: int, wire: bytes, why: str) -> None:
         """A record that stays closed, told to whoever looks."""
@@ -279,8 +287,10 @@ class ReadHalf:
         opening = self.protection
         return not self.client and opening.epoch == HANDSHAKE_KEYS and getattr(opening, "_sequence", 1) == 0
 
-    def _skip(self, length: int) -> None:
-        self.skip = (self.skip or 0) - length
+    def _skip(self, kind: int, wire: bytes) -> None:
+        """Early data that was refused, and cannot be read (RFC 8446 section 4.2.10)."""
+        self._unopened(kind, wire, "refused early data")
+        self.skip = (self.skip or 0) - (len(wire) - 5)
         if self.skip < 0:
             refuse(Reason.TOO_MUCH_SKIPPED_EARLY_DATA)
 
@@ -288,6 +298,7 @@ class ReadHalf:
         """Say what arrived instead of TLS, as soon as it can be told."""
         first = buffer[0]
         if first in _FIRST and (len(buffer) < 2 or buffer[1] == 3):
+            self._first = len(buffer) < 5  # else it is told
             return
         if len(buffer) < 5 and first not in _FIRST:
             starts = bytes(buffer[:4])
