@@ -57,9 +57,13 @@ class Sealing:
 
 
 class Opening:
-    """Opens incoming records under one set of keys."""
+    """Opens incoming records under one set of keys.
 
-    __slots__ = ("epoch", "max_ciphertext")
+    Attributes:
+        max_ciphertext: bytes that a record may have behind its header.
+    """
+
+    __slots__ = ("epoch",)
     epoch: int
     max_ciphertext: int
 
@@ -101,9 +105,9 @@ class PlainSealing(Sealing):
     """Records before any keys. A ClientHello says TLS 1.0 in its record (RFC 8446 section 5.1)."""
 
     __slots__ = ("version",)
+    epoch = PLAIN
 
     def __init__(self, version: int = 0x0303) -> None:
-        self.epoch = PLAIN
         self.version = version
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
@@ -116,10 +120,8 @@ class PlainOpening(Opening):
     """Records before any keys."""
 
     __slots__ = ()
-
-    def __init__(self) -> None:
-        self.epoch = PLAIN
-        self.max_ciphertext = MAX_PLAINTEXT
+    epoch = PLAIN
+    max_ciphertext = MAX_PLAINTEXT
 
     def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
         """RFC 8446 section 5.1."""
@@ -212,6 +214,7 @@ class Opening13(Opening):
     """RFC 8446 section 5.2. Key and IV are made for the first record, as in `Sealing13`."""
 
     __slots__ = ("_aead", "_cipher", "_iv", "_sequence", "_tag", "_traffic", "max_inner")
+    max_ciphertext = MAX_CIPHERTEXT_13
 
     def __init__(self, aead: Aead, traffic: TrafficSecret, epoch: int) -> None:
         self._aead = aead
@@ -220,7 +223,6 @@ class Opening13(Opening):
         self._sequence = 0
         self._tag = aead.tag_length
         self.epoch = epoch
-        self.max_ciphertext = MAX_CIPHERTEXT_13
         self.max_inner = MAX_PLAINTEXT + 1
 
     def _begin(self) -> Any:
@@ -264,8 +266,7 @@ class Opening13(Opening):
         cipher = self._cipher
         if cipher is None:
             cipher = self._begin()
-        small = stop - first < CHEAP_TO_COPY
-        payload = buffer[first:stop] if small else memoryview(buffer)[first:stop]
+        payload = buffer[first:stop] if stop - first < CHEAP_TO_COPY else memoryview(buffer)[first:stop]
         try:
             inner: bytes = cipher.decrypt((self._iv ^ self._sequence).to_bytes(12, "big"), payload, header)
         except (InvalidTag, ValueError):
@@ -322,6 +323,7 @@ class Sealing12(Sealing):
     """RFC 5246 section 6.2.3.3: GCM and CCM carry 8 bytes of nonce, ChaCha20-Poly1305 none."""
 
     __slots__ = ("_encrypt", "_explicit", "_fixed", "_iv", "_limit", "_overhead", "_sequence")
+    epoch = 1
 
     def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
         self._encrypt = aead.make(key).encrypt
@@ -331,7 +333,6 @@ class Sealing12(Sealing):
         self._overhead = suite.explicit_nonce + aead.tag_length
         self._limit = aead.max_records
         self._sequence = 0
-        self.epoch = 1
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
         """One record."""
@@ -353,6 +354,8 @@ class Opening12(Opening):
     """RFC 5246 section 6.2.3.3."""
 
     __slots__ = ("_decrypt", "_explicit", "_fixed", "_iv", "_overhead", "_sequence", "max_inner")
+    epoch = 1
+    max_ciphertext = MAX_CIPHERTEXT_12
 
     def __init__(self, suite: Suite, aead: Aead, key: Secret, iv: bytes) -> None:
         self._decrypt = aead.make(key).decrypt
@@ -361,8 +364,6 @@ class Opening12(Opening):
         self._explicit = suite.explicit_nonce
         self._overhead = suite.explicit_nonce + aead.tag_length
         self._sequence = 0
-        self.epoch = 1
-        self.max_ciphertext = MAX_CIPHERTEXT_12
         self.max_inner = MAX_PLAINTEXT
 
     def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:

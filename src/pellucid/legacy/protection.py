@@ -16,13 +16,13 @@ class SealingCbc(Sealing):
     """Counts the records of a `CbcSealing`."""
 
     __slots__ = ("_cbc", "_sequence")
+    epoch = 1
 
     def __init__(
         self, cbc: Cbc, key: bytes, mac_key: bytes, etm: bool, random: Callable[[int], bytes]
     ) -> None:
         self._cbc = CbcSealing(key, mac_key, cbc.mac, encrypt_then_mac=etm, random=random)
         self._sequence = 0
-        self.epoch = 1
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
         """One record."""
@@ -37,12 +37,12 @@ class OpeningCbc(Opening):
     """Counts the records of a `CbcOpening`."""
 
     __slots__ = ("_cbc", "_sequence", "max_inner")
+    epoch = 1
+    max_ciphertext = MAX_CIPHERTEXT_12
 
     def __init__(self, cbc: Cbc, key: bytes, mac_key: bytes, etm: bool) -> None:
         self._cbc = CbcOpening(key, mac_key, cbc.mac, encrypt_then_mac=etm)
         self._sequence = 0
-        self.epoch = 1
-        self.max_ciphertext = MAX_CIPHERTEXT_12
         self.max_inner = MAX_PLAINTEXT
 
     def open(self, content_type: int, header: bytes, payload: Any) -> tuple[int, bytes]:
