@@ -168,8 +168,8 @@ class Connection(Machine):
         ):
             return b""
         data = read.protection.open_data(wire, 0, len(wire))
-        if data:
-            self._empty = self._key_updates = self._tickets_seen = 0
+        if data and self._since_data:
+            self._since_data.clear()
         return data
 
     @property

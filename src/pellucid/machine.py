@@ -10,6 +10,7 @@ request that `_answer` goes on from. Every fault, whoever found it, ends in `_fa
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from struct import Struct
 from typing import Any, NoReturn, overload
 
 from pellucid.config import Config
@@ -51,6 +52,7 @@ _NO_FACTS: dict[str, Any] = {}  # of every connection that is complete; nobody w
 _CERTIFICATES = (int(HandshakeType.certificate), int(HandshakeType.compressed_certificate))
 _KEY_UPDATE = int(HandshakeType.key_update)
 _LONG_MESSAGE = 4 + MAX_HANDSHAKE_MESSAGE
+_message_header = Struct(">I").unpack_from  # a byte of type, three of length (RFC 8446 section 4)
 
 
 class Machine:
@@ -65,7 +67,6 @@ class Machine:
         "_early_limit",
         "_early_received",
         "_early_sent",
-        "_empty",
         "_error",
         "_events",
         "_expected",
@@ -76,9 +77,7 @@ class Machine:
         "_info",
         "_jot",
         "_key_update_owed",
-        "_key_updates",
         "_master",
-        "_name",
         "_note",
         "_own_chain",
         "_pha",
@@ -92,8 +91,8 @@ class Machine:
         "_revoke",
         "_said",
         "_sending",
+        "_since_data",
         "_steps",
-        "_tickets_seen",
         "_version",
         "_warnings",
         "_write",
@@ -111,7 +110,6 @@ class Machine:
 
             config, note = watch(self, config, name)
         self._config = config
-        self._name = name
         self._read = ReadHalf(self.client, note)
         self._write = WriteHalf(note)
         self._write.max_fragment = config.policy.max_send_fragment
@@ -133,8 +131,8 @@ class Machine:
         self._key_update_owed = False
         self._ccs_allowed = False
         self._read_limit: int | None = None  # plaintext bytes that the peer may put into a record
-        self._ccs_seen = self._empty = self._warnings = self._key_updates = self._requests_refused = 0
-        self._tickets_seen = 0
+        self._ccs_seen = self._warnings = self._requests_refused = 0
+        self._since_data: dict[str, int] = {}  # see `_count`
         self._early_limit = self._early_received = 0
         self._early_sent: list[bytes] | None = None
         self._read_secret: Secret | None = None
@@ -189,23 +187,26 @@ class Machine:
         """Read records until there is no whole one, or a request waits for its answer."""
         try:
             read = self._read
-            while read.buffer and self._request is None and not self._read_closed:
+            while read.buffer and self._request is None:
                 if self._info is not None and not (self._fragments or self._note):
                     data = read.next_data()
                     if data:
-                        self._empty = self._key_updates = self._tickets_seen = 0
+                        if self._since_data:
+                            self._since_data.clear()
                         self._events.append(DataReceived(data))
                         continue
                 record = read.next_record()
                 if record is None:
                     return
                 kind, data = record
-                if kind == APPLICATION_DATA:
-                    self._on_data(data)
-                elif kind == HANDSHAKE:
+                if kind == HANDSHAKE:
                     self._on_handshake(data)
+                elif kind == APPLICATION_DATA:
+                    self._on_data(data)
                 elif kind == ALERT:
                     self._on_alert(data)
+                    if self._read_closed:
+                        return
                 elif kind == CHANGE_CIPHER_SPEC:
                     self._on_change_cipher_spec(data)
                 else:
@@ -221,9 +222,9 @@ class Machine:
         if early and (self._read.protection.epoch != EARLY or self._version != 0x0304):
             refuse(Reason.UNEXPECTED_RECORD, "application data during the handshake")
         if not data:
-            self._count_empty()
+            self._count(Reason.TOO_MANY_EMPTY_RECORDS, MAX_EMPTY_RECORDS)
             return
-        self._empty = self._key_updates = self._tickets_seen = 0
+        self._since_data.clear()
         if not early:
             self._events.append(DataReceived(data))
             return
@@ -232,28 +233,31 @@ class Machine:
             refuse(Reason.TOO_MUCH_EARLY_DATA, f"more than {self._early_limit} bytes")
         self._events.append(EarlyDataReceived(data))
 
-    def _count_empty(self) -> None:
-        self._empty += 1
-        if self._empty > MAX_EMPTY_RECORDS:
-            refuse(Reason.TOO_MANY_EMPTY_RECORDS)
+    def _count(self, reason: Reason, most: int) -> None:
+        """The peer does once more what it may do `most` times without sending data."""
+        counts, name = self._since_data, reason.label
+        counts[name] = counts.get(name, 0) + 1
+        if counts[name] > most:
+            refuse(reason)
 
     def _on_handshake(self, data: bytes) -> None:
         """Reassemble messages from records, wherever they were cut (RFC 8446 section 5.1)."""
         if not data:
             refuse(Reason.EMPTY_FRAGMENT, "a handshake record")
-        self._fragments = data = self._fragments + data
+        data = self._fragments + data
         while len(data) >= 4:
-            kind, size = data[0], 4 + (data[1] << 16 | data[2] << 8 | data[3])
+            (header,) = _message_header(data)
+            kind, size = header >> 24, 4 + (header & 0xFFFFFF)
             if size > _LONG_MESSAGE or kind in _CERTIFICATES:
                 self._check_length(kind, size - 4)
-            if len(data) < size:
-                return
-            raw = data[:size]
+            if size > len(data):
+                break
             self._fragments = data[size:]
-            self._deliver(raw)
+            self._deliver(data[:size])
             if self._request is not None:
                 return
             data = self._fragments
+        self._fragments = data
 
     def _deliver(self, raw: bytes) -> None:
         """A whole message: to the handshake that waits for it, or to what may come after the handshake."""

@@ -81,9 +81,7 @@ def on_key_update(conn: Machine, raw: bytes) -> None:
     message = KeyUpdate.decode(raw, 4)
     if message.request_update > 1:
         refuse(Reason.BAD_KEY_UPDATE, f"request_update is {message.request_update}")
-    conn._key_updates += 1
-    if conn._key_updates > MAX_KEY_UPDATES:
-        refuse(Reason.TOO_MANY_KEY_UPDATES)
+    conn._count(Reason.TOO_MANY_KEY_UPDATES, MAX_KEY_UPDATES)
     if conn._fragments:
         refuse(Reason.EXCESS_HANDSHAKE_DATA, f"{len(conn._fragments)} bytes behind a KeyUpdate")
     if conn._read_secret is None:
@@ -136,9 +134,7 @@ def update_keys(conn: Machine, *, request: bool) -> None:
 def on_ticket(conn: Machine, raw: bytes) -> None:
     """A ticket becomes a session (RFC 8446 section 4.6.1)."""
     message = NewSessionTicket.decode(raw, 4)
-    conn._tickets_seen += 1
-    if conn._tickets_seen > MAX_TICKETS_RECEIVED:
-        refuse(Reason.TOO_MANY_TICKETS)
+    conn._count(Reason.TOO_MANY_TICKETS, MAX_TICKETS_RECEIVED)
     early = 0
     for kind, body in message.extensions.items():
         if kind == X.early_data:
