@@ -10,10 +10,16 @@ import ssl
 from dataclasses import replace
 from typing import Any
 
-from pellucid.compat.context import NATIVE
-from pellucid.compat.judgement import Judge, refusing_proxies, usage_of
+from pellucid.compat.judgement import Judge, usage_of
 from pellucid.compat.keys import client_key, server_key, unraisable
-from pellucid.compat.settings import client_config, judge_of, server_config, settings_of
+from pellucid.compat.settings import (
+    NATIVE,
+    VERIFY_MODE,
+    client_config,
+    judge_of,
+    server_config,
+    settings_of,
+)
 from pellucid.compat.watching import Watcher
 from pellucid.config import ClientConfig, Config, Policy, ServerConfig
 from pellucid.errors import PeerMisbehaved, Reason, TLSError
@@ -44,10 +50,10 @@ class Answers:
         self._config: Config | None = None
         self._judge: Judge | None = None
         self._unusable: TLSError | None = None
-        self._verifies = context.verify_mode != ssl.CERT_NONE
-        self._requires = context.verify_mode == ssl.CERT_REQUIRED
+        mode = VERIFY_MODE(context)
+        self._verifies = mode != ssl.CERT_NONE
+        self._requires = mode == ssl.CERT_REQUIRED
         self._late = self._verifies and bool(getattr(context, "post_handshake_auth", False))
-        refusing_proxies(int(context.verify_flags))
         try:
             make = server_config if self.server_side else client_config
             self._config, self._judge = make(context)

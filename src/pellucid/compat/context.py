@@ -9,7 +9,6 @@ give back. `_wrap_socket` and `_wrap_bio` are the seam: their forms have been th
 
 from __future__ import annotations
 
-import _ssl
 import os
 import ssl
 import weakref
@@ -22,14 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pellucid.compat.ciphers import group_names, known_suites, select_groups, select_schemes, select_suites
 from pellucid.compat.failures import plain
-from pellucid.compat.settings import parse, read_file, settings_of
+from pellucid.compat.settings import NATIVE, parse, read_file, settings_of
 from pellucid.errors import UsageError
 from pellucid.reload import CertificateFiles
 from pellucid.trust.identity import Identity
 from pellucid.trust.loading import read
-
-NATIVE: Any = _ssl._SSLContext
-"""`_ssl._SSLContext`: the C class whose methods are called for what OpenSSL knows best."""
 
 CONTEXTS: weakref.WeakSet[Any] = weakref.WeakSet()
 """The contexts that are pellucid's: `uninstall()` gives them back whole."""

@@ -43,16 +43,13 @@ class BioEnd(LowLevel):
         super().__init__(context, server_side, server_hostname, owner=owner, session=session)
         look_around()
         self._incoming = incoming
-        self._outgoing = outgoing
+        self._receive = incoming.read
+        self._transmit = outgoing.write
 
-    def _receive(self, size: int) -> bytes:
-        data: bytes = self._incoming.read(size)
-        if not data and not self._incoming.eof:
+    def _heard_nothing(self) -> None:
+        if not self._incoming.eof:
             raise want_read()
-        return data
-
-    def _transmit(self, data: bytes | memoryview) -> int:
-        return self._outgoing.write(data)  # type: ignore[no-any-return]
+        self._hear_eof()
 
 
 class SocketEnd(LowLevel):
@@ -63,6 +60,8 @@ class SocketEnd(LowLevel):
         sock: the socket, usually the `SSLSocket` itself, whose plain `recv` and `send` are called;
             it is held weakly.
     """
+
+    _timed = True
 
     def __init__(
         self,
@@ -88,8 +87,7 @@ class SocketEnd(LowLevel):
         return sock
 
     def _begin(self) -> None:
-        sock = self._sock()
-        timeout = (self._socket() if sock is None or sock.fileno() < 0 else sock).gettimeout()
+        timeout = (self._sock() or self._socket()).gettimeout()
         self._deadline = time.monotonic() + timeout if timeout else None
 
     def _in_time(self) -> None:
@@ -98,8 +96,6 @@ class SocketEnd(LowLevel):
             raise TimeoutError("The TLS operation timed out")
 
     def _receive(self, size: int) -> bytes:
-        if self._deadline is not None:
-            self._in_time()
         try:
             return self._recv(self._sock(), size)  # type: ignore[no-any-return]
         except BlockingIOError:

@@ -12,27 +12,32 @@ The rules that decide whether a library hangs:
 * Three locks, as in `pellucid.io.sockets`: `_reading` and `_writing` are held over system calls, each
   by one thread; `_engine` never is. A reader never waits for `_writing`.
 * An alert is handed to the network before the error is raised.
+
+And the rule that decides how quick it is: `read` and `write` do by themselves what mostly happens (a whole
+record of data is here, or goes out at once, over a connection that is `_ready`), and leave what else there
+is to `_next` and `_write_long`, which begin from the beginning.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ssl
-import sys
 import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pellucid.compat.answers import Answers
 from pellucid.compat.certificates import Certificate, describe
 from pellucid.compat.ciphers import triple
-from pellucid.compat.failures import build, closed, plain, ragged_eof, reason_of, translate, want_read
+from pellucid.compat.failures import build, closed, plain, ragged_eof, reason_of, translate
 from pellucid.compat.more import More
 from pellucid.compat.sessions import SSLSession
+from pellucid.compat.settings import PROTOCOL
 from pellucid.connection import ClientConnection, Connection, ServerConnection
 from pellucid.crypto.suites import Suite
-from pellucid.errors import ConnectionEnded, Reason, TLSError, UsageError
+from pellucid.errors import ConnectionEnded, TLSError, UsageError
 from pellucid.events import DataReceived, HandshakeCompleted, PeerClosed, Request, SessionReceived
 from pellucid.resumption.sessions import Session
 
@@ -55,11 +60,20 @@ class LowLevel(Answers, More):
         session: an `SSLSession` to resume.
     """
 
+    _receive: Callable[[int], bytes]
+    """Up to so many bytes; b"" at the end, or (see `_heard_nothing`) when there are none for now."""
+
+    _transmit: Callable[[bytes | memoryview], int]
+    """Hand bytes to the network; how many it took. Raises `SSLWantWriteError` when it took none."""
+
+    _timed = False
+    """Whether operations have their time, which `_begin` starts and `_in_time` looks at."""
+
     def __init__(
         self, context: Any, server_side: bool, server_hostname: str | None, *, owner: Any, session: Any
     ) -> None:
         wrong = ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER
-        if context.protocol == wrong:
+        if PROTOCOL(context) == wrong:
             side, kind = ("server", "CLIENT") if server_side else ("client", "SERVER")
             raise plain(f"Cannot create a {side} socket with a PROTOCOL_TLS_{kind} context", number=0)
         self.server_side = bool(server_side)
@@ -69,11 +83,11 @@ class LowLevel(Answers, More):
         self._session: SSLSession | None = None
         self._prepare(context)
         self._conn: Connection | None = None
+        self._ready: Connection | None = None  # after the handshake, while the peer's data goes through it
         self._engine = threading.RLock()
         self._reading = threading.RLock()
         self._writing = threading.Lock()
-        self._record = b""  # what there is of the next one
-        self._missing = _HEADER
+        self._record = b""  # what there is of the next one, if that is not all of it
         self._chunks: deque[bytes] = deque()
         self._unsent: bytes | memoryview = b""
         self._written = 0  # plaintext bytes of a write under way that are sealed
@@ -86,13 +100,9 @@ class LowLevel(Answers, More):
 
     # -- the transport's part --------------------------------------------------------------------
 
-    def _receive(self, size: int) -> bytes:
-        """Up to `size` bytes; b"" at the end; raises `SSLWantReadError` when there are none for now."""
-        raise NotImplementedError
-
-    def _transmit(self, data: bytes | memoryview) -> int:
-        """Hand bytes to the network; how many it took. Raises `SSLWantWriteError` when it took none."""
-        raise NotImplementedError
+    def _heard_nothing(self) -> None:
+        """`_receive` gave b"": raise `SSLWantReadError` if there may be more later, or go by the end."""
+        self._hear_eof()
 
     def _has_room(self) -> bool:
         """Whether `_transmit` would take something without waiting."""
@@ -100,6 +110,9 @@ class LowLevel(Answers, More):
 
     def _begin(self) -> None:
         """A new operation begins: its time starts now."""
+
+    def _in_time(self) -> None:
+        """The operation goes on to its next system call, unless its time is over: then `TimeoutError`."""
 
     def _result_of_shutdown(self) -> Any:
         return None
@@ -111,7 +124,8 @@ class LowLevel(Answers, More):
         self._begin()
         with self._reading:
             self._shake()
-        self._raise_delayed()
+        if self.delayed is not None:
+            self._raise_delayed()
 
     def _raise_delayed(self) -> None:
         """What a message callback raised, now that the operation is over."""
@@ -127,11 +141,13 @@ class LowLevel(Answers, More):
         except TLSError as error:
             self._fail(error)
         while True:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._flush()  # if the peer hung up, what it sent before may say why
+            if connection.wants_to_send or self._unsent:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self._flush()  # if the peer hung up, what it sent before may say why
             if connection.handshake_complete:
                 return
-            self._read_record()
+            self._in_time()
+            self._hear(connection, self._take_record())
 
     @property
     def _connection(self) -> Connection:
@@ -161,94 +177,112 @@ class LowLevel(Answers, More):
 
     def read(self, size: int = 1024, buffer: Any = None) -> bytes | int:
         """Up to `size` bytes of one record; with a `buffer`, into it, and how many they were."""
-        self._begin()
-        if buffer is None:
+        if buffer is not None:
+            return self._read_into(size, buffer)
+        if self._timed:
+            self._begin()
+        if size <= 0:
             if size < 0:
                 raise ValueError("size should not be negative")
-            if size == 0:
-                return b""
-            self._reading.acquire()  # `with` costs twice as much, and an echo feels it
-            try:
-                return self._take(size)
-            finally:
-                self._reading.release()
-        view = memoryview(buffer).cast("B")
-        if not 0 < size <= len(view):
-            size = len(view)
-        if size == 0:
-            return 0
+            return b""
+        self._reading.acquire()  # `with` costs twice as much, and an echo feels it
         try:
-            with self._reading:
-                data = self._take(size)
-        except BaseException:
-            view.release()  # the traceback would keep it, and with it the buffer its size
-            raise
-        view[: len(data)] = data
-        self._raise_delayed()
-        return len(data)
+            connection = self._ready
+            if connection is None or self._chunks:
+                data = self._next()
+            else:
+                record = self._take_record()
+                if not (data := connection.deprotect(record)):
+                    self._hear(connection, record)
+                    data = self._next()
+            if len(data) > size:
+                self._chunks.appendleft(data[size:])
+                data = data[:size]
+            return data
+        finally:
+            self._reading.release()
 
-    def _take(self, size: int) -> bytes:
-        data = self._chunks.popleft() if self._chunks else self._next()
-        if len(data) > size:
-            self._chunks.appendleft(data[size:])
-            data = data[:size]
-        return data
+    def _read_into(self, size: int, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        try:
+            if not 0 < size <= len(view):
+                size = len(view)
+            data: Any = self.read(size)
+            view[: len(data)] = data
+            return len(data)
+        finally:
+            view.release()  # a traceback would keep it, and with it the buffer its size
 
     def _next(self) -> bytes:
         """The data of the next record that has some; b"" at the peer's end."""
-        while not (self._broken or self._peer_closed):
+        while not self._chunks:
+            if self._broken:
+                raise ragged_eof()
+            if self._peer_closed:
+                if self._conn is not None and self._conn.closed[1]:
+                    raise closed()
+                return b""
             if self._conn is None or not self._conn.handshake_complete:
                 self._shake()
-            elif data := self._read_record():
-                return data
-            if self._chunks:
-                return self._chunks.popleft()
-        if self._broken:
-            raise ragged_eof()
-        if self._conn is not None and self._conn.closed[1]:
-            raise closed()
-        return b""
+            else:
+                self._in_time()
+                self._hear(self._conn, self._take_record())
+        if self.delayed is not None:
+            self._raise_delayed()
+        return self._chunks.popleft()
 
     def pending(self) -> int:
         """Bytes of the present record that `read` has without asking the network."""
         return len(self._chunks[0]) if self._chunks else 0
 
-    def _read_record(self) -> bytes:
-        """Take one record from the network: its data; if it is anything else, b"", and it is sorted."""
-        record, missing = self._record, self._missing
-        while missing:
-            data = self._receive(missing)
-            if not data:
-                self._hear_eof()
-                return b""
-            record += data
-            missing -= len(data)
-            if not missing and len(record) == _HEADER:
-                length = record[3] << 8 | record[4]
-                if record[1] == 3 and length <= _MAX_RECORD:
-                    missing = length
-            self._record, self._missing = record, missing
-        self._record, self._missing = b"", _HEADER
-        data = (self._conn or self._connection).deprotect(record)
-        if not data:
-            self._hear(record)
-        return data
+    def _take_record(self) -> bytes:
+        """One record from the network; b"": there is none, since the line ended."""
+        if self._record:
+            return self._take_rest()
+        header = self._receive(_HEADER)
+        if not header:
+            self._heard_nothing()
+            return b""
+        self._record = header
+        if not (size := _missing(header)) or len(header) < _HEADER:
+            return self._take_rest()
+        body = self._receive(size)
+        if len(body) < size:
+            self._record = header + body
+            return self._take_rest()
+        self._record = b""
+        return header + body
 
-    def _hear(self, record: bytes) -> None:
-        connection = self._connection
+    def _take_rest(self) -> bytes:
+        """`_take_record` where it does not come in two pieces: what there is of it is in `_record`."""
+        record = self._record
+        while missing := _missing(record):
+            self._in_time()
+            piece = self._receive(missing)
+            if not piece:
+                self._heard_nothing()
+                return b""
+            self._record = record = record + piece
+        self._record = b""
+        return record
+
+    def _hear(self, connection: Connection, record: bytes) -> None:
+        """A record, whatever it may be."""
+        if not record:
+            return
         try:
             with self._engine:
                 connection.receive_data(record)
             self._sort_events(connection)
         except TLSError as error:
             self._fail(error)
-        if connection.handshake_complete and connection.wants_to_send:
+        if connection.wants_to_send and connection.handshake_complete:
             self._speak()
 
     def _hear_eof(self) -> None:
         connection = self._connection
         if self._done and int(self._context.options) & _IGNORE_EOF:
-            self._peer_closed = True
+            self._hear_close()
             return
         try:
             connection.receive_eof()
@@ -268,9 +302,14 @@ class LowLevel(Answers, More):
             elif isinstance(event, SessionReceived):
                 self._keep(event.session)
             elif isinstance(event, PeerClosed):
-                self._peer_closed = True
+                self._hear_close()
+
+    def _hear_close(self) -> None:
+        self._peer_closed = True
+        self._ready = None
 
     def _completed(self, event: HandshakeCompleted) -> None:
+        self._ready = self._conn
         self._count("accept_good" if self.server_side else "connect_good")
         offered = self._session
         if event.info.resumed:
@@ -289,6 +328,7 @@ class LowLevel(Answers, More):
 
     def _fail(self, error: TLSError) -> NoReturn:
         """The connection failed: the alert first (RFC 8446 section 6.2), then the exception."""
+        self._ready = None
         if self._conn is not None:
             with contextlib.suppress(TLSError):
                 self._sort_events(self._conn)
@@ -301,47 +341,55 @@ class LowLevel(Answers, More):
 
     def write(self, data: Any) -> int:
         """Send all of `data`; after `SSLWantWriteError`, call again with the same, or with more behind it."""
-        self._begin()
-        try:
-            view = memoryview(data)
-        except TypeError:
-            kind = type(data).__name__
-            raise TypeError(f"a bytes-like object is required, not {kind!r}") from None
-        if self._conn is None or not self._conn.handshake_complete:
-            with self._reading:
-                self._shake()
-        if self._broken:
-            raise ragged_eof()
-        if not (size := view.nbytes):
-            return 0
-        self._writing.acquire()
-        try:
-            if self._unsent:
-                self._push()
-            if (at := self._written) > size:  # so much is sealed, and cannot be taken back
-                raise build(ssl.SSLError, 1, "BAD_LENGTH", "bad length")
-            while at < size:
-                if at or size > CHUNK:
-                    piece = bytes(view.cast("B")[at : at + CHUNK])
-                else:
-                    piece = data if type(data) is bytes else bytes(view)
-                wire = self._seal(piece)
-                at = self._written = at + len(piece)
-                self._carry(wire)
-            self._written = 0
-        except BaseException:
-            view.release()  # the traceback would keep it, and with it the buffer its size
-            raise
-        finally:
-            self._writing.release()
+        if type(data) is not bytes:
+            data = _as_bytes(data)
+        if self._timed:
+            self._begin()
+        connection, size, wire = self._ready, len(data), b""
+        if connection is not None and size <= CHUNK:
+            self._writing.acquire()
+            try:
+                if not (self._unsent or self._written) and (wire := connection.protect(data)):
+                    self._unsent, self._written = wire, size  # until the network has them
+                    if (sent := self._transmit(wire)) < len(wire):
+                        self._carry(memoryview(wire)[sent:])
+                    self._unsent, self._written = b"", 0
+            finally:
+                self._writing.release()
+        if not wire:
+            self._write_long(data)
         if self._left_over:
             self._speak()
         if self.delayed is not None:
             self._raise_delayed()
         return size
 
+    def _write_long(self, data: bytes | memoryview) -> None:
+        """`write` where there is more to it: much data, a handshake first, something that waits."""
+        try:
+            if self._conn is None or not self._conn.handshake_complete:
+                with self._reading:
+                    self._shake()
+            if self._broken:
+                raise ragged_eof()
+            if not (size := len(data)):
+                return
+            with self._writing:
+                if self._unsent:
+                    self._push()
+                if (at := self._written) > size:  # so much is sealed, and cannot be taken back
+                    raise build(ssl.SSLError, 1, "BAD_LENGTH", "bad length")
+                while at < size:
+                    wire = self._seal(bytes(data[at : at + CHUNK]))
+                    at = self._written = min(at + CHUNK, size)
+                    self._carry(wire)
+                self._written = 0
+        finally:
+            if isinstance(data, memoryview):
+                data.release()  # a traceback would keep it, and with it the buffer its size
+
     def _seal(self, data: bytes) -> bytes:
-        connection = self._conn or self._connection
+        connection = self._connection
         if wire := connection.protect(data):
             return wire
         try:
@@ -409,8 +457,8 @@ class LowLevel(Answers, More):
                 if self._chunks:
                     text = "application data after close notify"
                     raise build(ssl.SSLError, 1, "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", text)
-                if data := self._read_record():
-                    self._chunks.append(data)
+                self._in_time()
+                self._hear(self._connection, self._take_record())
         return self._result_of_shutdown()
 
     # -- what was agreed on ------------------------------------------------------------------------
@@ -537,6 +585,26 @@ class LowLevel(Answers, More):
 _VERSIONS = {0x0304: "TLSv1.3", 0x0303: "TLSv1.2"}
 
 
+def _missing(record: bytes) -> int:
+    """How many bytes are still to come of a record of which these are here."""
+    if (have := len(record)) < _HEADER:
+        return _HEADER - have
+    length: int = record[3] << 8 | record[4]
+    if record[1] == 3 and length <= _MAX_RECORD:
+        return _HEADER + length - have
+    return 0  # it is for the connection to refuse
+
+
+def _as_bytes(data: Any) -> bytes | memoryview:
+    """What is to be written, one by one byte; much of it is not copied."""
+    try:
+        view = memoryview(data)
+    except TypeError:
+        kind = type(data).__name__
+        raise TypeError(f"a bytes-like object is required, not {kind!r}") from None
+    return bytes(view) if view.nbytes <= CHUNK else view.cast("B")
+
+
 def _checked_name(name: str | None) -> str | None:
     if name is None:
         return None
@@ -545,6 +613,3 @@ def _checked_name(name: str | None) -> str | None:
     if "\0" in name:
         raise TypeError("embedded null character")
     return name
-
-
-__all__ = ["LowLevel", "Reason", "sys", "want_read"]

@@ -34,12 +34,7 @@ class SSLSession:
         self._context_id = id(context)
         self.resumable = session
         self._made = int(time.time())
-        if name is not None:
-            self._id = name
-        elif session is None:
-            self._id = os.urandom(32)
-        else:
-            self._id = session.session_id or hashlib.sha256(session.ticket or session.secret).digest()
+        self._id = name  # None: nobody asked for it yet
 
     def belongs_to(self, context: Any) -> bool:
         """Whether the session was made under this context."""
@@ -48,6 +43,12 @@ class SSLSession:
     @property
     def id(self) -> bytes:
         """Its name: for TLS 1.2 the session id, otherwise a hash of the ticket."""
+        if self._id is None:
+            session = self.resumable
+            if session is None:
+                self._id = os.urandom(32)
+            else:
+                self._id = session.session_id or hashlib.sha256(session.ticket or session.secret).digest()
         return self._id
 
     @property
@@ -90,10 +91,10 @@ class SSLSession:
         return cls(context, Session.from_bytes(data))
 
     def __eq__(self, other: object) -> bool:
-        return self._id == other._id if isinstance(other, SSLSession) else NotImplemented
+        return self.id == other.id if isinstance(other, SSLSession) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._id)
+        return hash(self.id)
 
     def __repr__(self) -> str:
-        return f"<SSLSession {self._id[:8].hex()}...>"
+        return f"<SSLSession {self.id[:8].hex()}...>"

@@ -8,6 +8,7 @@ RFC 8446 section 9.3 and RFC 9325 say what the configuration's own defaults are.
 
 from __future__ import annotations
 
+import _ssl
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pellucid.compat.certificates import load
 from pellucid.compat.ciphers import suites_of
-from pellucid.compat.judgement import Judge
+from pellucid.compat.judgement import Judge, refusing_proxies
 from pellucid.config import ClientConfig, Policy, ServerConfig
 from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason, UsageError
@@ -29,6 +30,12 @@ from pellucid.resumption.tickets import SessionStore, TicketIssuer, TicketKeys
 from pellucid.trust.identity import Identity
 from pellucid.trust.path import by_subject, check_signature
 from pellucid.trust.verification import Trust
+
+NATIVE: Any = _ssl._SSLContext
+"""`_ssl._SSLContext`: the C class whose methods are called for what OpenSSL knows best."""
+
+PROTOCOL, VERIFY_MODE = NATIVE.protocol.__get__, NATIVE.verify_mode.__get__
+"""What a context has there, as numbers: the standard properties make an enum's member of each."""
 
 NEVER_CHECK_SUBJECT = 0x20  # X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 STATISTICS = (
@@ -106,7 +113,7 @@ class Settings:
     def show(self, context: Any, anchor: bytes) -> None:
         """Let `get_ca_certs()` list an authority of a folder, as OpenSSL does once it was of use."""
         if self.folders and anchor not in context.get_ca_certs(True):
-            _native().load_verify_locations(context, None, None, anchor)
+            NATIVE.load_verify_locations(context, None, None, anchor)
 
     def issuer(self, *, stateful: bool) -> TicketIssuer:
         """What seals this context's tickets: the same for all its connections."""
@@ -131,7 +138,7 @@ def settings_of(context: Any) -> Settings:
     found: Settings | None = context.__dict__.get("_pellucid")
     if found is None:
         found = Settings()
-        for der in _native().get_ca_certs(context, True):
+        for der in NATIVE.get_ca_certs(context, True):
             found.anchors[x509.load_der_x509_certificate(der)] = None
         found = context.__dict__.setdefault("_pellucid", found)
     return found
@@ -164,7 +171,7 @@ def policy_of(context: Any, settings: Settings) -> Policy:
     versions = versions_of(context)
     if not versions:
         raise UsageError(Reason.UNSUPPORTED_PROTOCOL, "pellucid speaks TLS 1.3 and TLS 1.2; both are off")
-    native = suites_of(_native().get_ciphers(context), legacy=settings.ciphers_named)
+    native = suites_of(NATIVE.get_ciphers(context), legacy=settings.ciphers_named)
     suites = (*settings.suites13, *(code for code in native if not (settings.suites13 and _is_13(code))))
     if settings.psk_client is None and settings.psk_server is None:
         suites = tuple(code for code in suites if code not in SUITES or SUITES[code].auth != "PSK")
@@ -208,10 +215,12 @@ def judge_of(context: Any, settings: Settings) -> Judge:
 def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
     """The configuration of a client's connection, without its session; and who verifies."""
     settings = settings_of(context)
-    settings.renew()
+    if settings.files:
+        settings.renew()
     key = ("client", settings.version, *_readable(context))
 
     def make() -> tuple[ClientConfig, Judge | None]:
+        refusing_proxies(int(context.verify_flags))
         judge = judge_of(context, settings) if context.verify_mode != ssl.CERT_NONE else None
         ask: set[type[Request]] = set()
         if judge is not None:
@@ -240,10 +249,12 @@ def client_config(context: Any) -> tuple[ClientConfig, Judge | None]:
 def server_config(context: Any) -> tuple[ServerConfig, Judge | None]:
     """The configuration of a server's connection; and who verifies clients."""
     settings = settings_of(context)
-    settings.renew()
+    if settings.files:
+        settings.renew()
     key = ("server", settings.version, *_readable(context))
 
     def make() -> tuple[ServerConfig, Judge | None]:
+        refusing_proxies(int(context.verify_flags))
         judge = judge_of(context, settings) if context.verify_mode != ssl.CERT_NONE else None
         ask: set[type[Request]] = {SelectConfig}
         if judge is not None:
@@ -295,30 +306,23 @@ def completed(identity: Identity, anchors: dict[x509.Certificate, None]) -> Iden
     return identity.replace(chain=(identity.chain[0], *above_leaf)) if path[1:] else identity
 
 
+_READABLE = tuple(
+    getattr(NATIVE, name).__get__
+    for name in (
+        *("options", "verify_mode", "verify_flags", "check_hostname", "minimum_version", "maximum_version"),
+        *("_host_flags", "keylog_filename", "post_handshake_auth", "num_tickets"),
+    )
+    if hasattr(NATIVE, name)
+)
+
+
 def _readable(context: Any) -> tuple[Any, ...]:
     """What the native context gives back, as far as a configuration depends on it."""
-    return (
-        int(context.options),
-        int(context.verify_mode),
-        int(context.verify_flags),
-        context.check_hostname,
-        int(context.minimum_version),
-        int(context.maximum_version),
-        getattr(context, "_host_flags", 0),
-        getattr(context, "keylog_filename", None),
-        getattr(context, "post_handshake_auth", False),
-        getattr(context, "num_tickets", 2),
-    )
+    return tuple([read(context) for read in _READABLE])
 
 
 def _is_13(code: int) -> bool:
     return code in SUITES and SUITES[code].tls13
-
-
-def _native() -> Any:
-    from pellucid.compat.context import NATIVE
-
-    return NATIVE
 
 
 # -- files -----------------------------------------------------------------------------------------
