@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from pellucid.crypto.suites import Aead, Hash
 from pellucid.secret import Secret
 
+Wanted = tuple[tuple[str, bytes], ...]  # secrets of one rung: the RFC's name for each, and its label
 Note = Callable[[tuple[Any, ...]], None]  # takes a raw fact, see `pellucid.glass.telling`
 
 
@@ -85,13 +86,11 @@ class TrafficSecret:
         self.secret = secret
         self._context: HMAC | None = None  # under `secret`, once something is expanded from it
 
-    def _keyed(self) -> HMAC:
-        self._context = context = HMAC(self.secret, self.hash.algorithm)
-        return context
-
     def key_and_iv(self, aead: Aead) -> tuple[Secret, bytes]:
         """The record protection key and IV (12 bytes) of `aead`."""
-        context, length = self._context or self._keyed(), aead.key_length
+        context, length = self._context, aead.key_length
+        if context is None:
+            context = self._context = HMAC(self.secret, self.hash.algorithm)
         expanded = context.copy()
         expanded.update(plain_label(length, b"key"))
         key = Secret(expanded.finalize()[:length])
@@ -101,12 +100,14 @@ class TrafficSecret:
 
     def finished(self, transcript_hash: bytes) -> bytes:
         """Finished.verify_data over the transcript so far (RFC 8446 section 4.4.4)."""
-        hash = self.hash
-        context = (self._context or self._keyed()).copy()
-        context.update(plain_label(hash.length, b"finished"))
-        context = HMAC(context.finalize(), hash.algorithm)
-        context.update(transcript_hash)
-        return context.finalize()
+        hash, context = self.hash, self._context
+        if context is None:
+            context = self._context = HMAC(self.secret, hash.algorithm)
+        expanded = context.copy()
+        expanded.update(plain_label(hash.length, b"finished"))
+        mac = HMAC(expanded.finalize(), hash.algorithm)
+        mac.update(transcript_hash)
+        return mac.finalize()
 
     def next(self) -> TrafficSecret:
         """The secret after a KeyUpdate (RFC 8446 section 7.2)."""
@@ -121,9 +122,21 @@ def _derived(hash: Hash) -> bytes:
 
 
 @cache
+def _unsalted(hash: Hash) -> HMAC:
+    # HMAC under the zeros that are the first rung's salt.
+    return HMAC(bytes(hash.length), hash.algorithm)
+
+
+@cache
+def _prefixes(hash: Hash, wanted: Wanted) -> tuple[bytes, ...]:
+    # The HkdfLabels of Derive-Secret, up to the transcript's hash.
+    return tuple(label_prefix(hash.length, label, hash.length) for _, label in wanted)
+
+
+@cache
 def _without_psk(hash: Hash) -> tuple[Secret, HMAC, HMAC]:
     # Without a PSK the Early Secret is a constant of the hash; so are HMAC under it and under its salt.
-    early = extract(hash, bytes(hash.length), bytes(hash.length))
+    early = Secret(expand(_unsalted(hash), bytes(hash.length)))
     context = HMAC(early, hash.algorithm)
     return early, context, HMAC(expand(context, _derived(hash)), hash.algorithm)
 
@@ -141,7 +154,7 @@ class KeySchedule:
         if psk is None:
             self.secret, self._context, self._salted = _without_psk(hash)
         else:
-            self.secret = extract(hash, bytes(hash.length), psk)
+            self.secret = Secret(expand(_unsalted(hash), psk))
             self._context = HMAC(self.secret, hash.algorithm)
             self._salted = None
         if note is not None:
@@ -150,7 +163,9 @@ class KeySchedule:
     def _climb(self, name: str, input_name: str, secret: bytes) -> None:
         hash, below, salted = self.hash, self.secret, self._salted
         if salted is None:
-            salted = HMAC(expand(self._context, _derived(hash)), hash.algorithm)
+            context = self._context  # no copy: this rung is left for good
+            context.update(_derived(hash))
+            salted = HMAC(context.finalize(), hash.algorithm)
         else:  # a constant, which others copy too
             salted, self._salted = salted.copy(), None
         salted.update(secret)
@@ -177,13 +192,13 @@ class KeySchedule:
             self.note(("derived", name, secret, label, self._name, self.secret, transcript_hash))
         return secret
 
-    def derive_all(self, wanted: tuple[tuple[str, bytes], ...], transcript_hash: bytes) -> list[Secret]:
-        """Secrets of the present rung that are always made together; `wanted`: the name and label of each."""
-        length, rung, secrets = self.hash.length, self._context, []
+    def derive_all(self, wanted: Wanted, transcript_hash: bytes) -> list[Secret]:
+        """Secrets of the present rung that are always made together."""
+        rung, secrets = self._context, []
         info = transcript_hash + b"\x01"
-        for _, label in wanted:
+        for prefix in _prefixes(self.hash, wanted):
             context = rung.copy()
-            context.update(label_prefix(length, label, length) + info)
+            context.update(prefix + info)
             secrets.append(Secret(context.finalize()))
         if self.note is not None:
             self.note(("derived together", wanted, secrets, self._name, self.secret, transcript_hash))
@@ -195,8 +210,9 @@ class KeySchedule:
 
     def binder(self, label: bytes, transcript_hash: bytes) -> bytes:
         """A PSK binder (RFC 8446 section 4.2.11.2). `label`: "res binder", "ext binder" or "imp binder"."""
-        key = self.derive("binder_key", label, self.hash.empty)
-        return TrafficSecret(self.hash, key).finished(transcript_hash)
+        hash = self.hash
+        key = self.derive("binder_key", label, hash.empty)
+        return hash.mac(hash.mac(key, plain_label(hash.length, b"finished")), transcript_hash)
 
 
 def resumption_psk(hash: Hash, resumption_master_secret: Secret, ticket_nonce: bytes) -> Secret:

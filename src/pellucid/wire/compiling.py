@@ -114,6 +114,11 @@ class Decoder(Source):
         """`target` becomes the next `size` bytes."""
         self._waiting.append((f"{size}s", target, size, where))
 
+    def prefix(self, size: int, where: str) -> None:
+        """`length` becomes a number of `size` bytes, `at` and `pos` beginning and end of what it measures."""
+        self.number(size, "length", where)
+        self._read_waiting("at + length")
+
     def add(self, *lines: str) -> None:
         """Lines that come after all that was asked for so far."""
         self._read_waiting()
@@ -133,21 +138,22 @@ class Decoder(Source):
         self._read_waiting()
         return self._lines
 
-    def _read_waiting(self) -> None:
+    def _read_waiting(self, pos: str = "at") -> None:
         waiting, later = self._waiting, self._later
         if not waiting:
             return
         self._waiting, self._later = [], []
         total = sum(size for _, _, size, _ in waiting)
+        self._lines.append(f"at = pos + {total}")
         if len(waiting) == 1:
-            self._lines.append(f"if pos + {total} > end: fail({waiting[0][3]!r})")
+            self._lines.append(f"if at > end: fail({waiting[0][3]!r})")
         else:
             sizes = self.constant("sizes", tuple((size, where) for _, _, size, where in waiting))
-            self._lines.append(f"if pos + {total} > end: lacking(end - pos, {sizes})")
+            self._lines.append(f"if at > end: lacking(end - pos, {sizes})")
         if len(waiting) == 1 and total == 1:
             self._lines.append(f"{waiting[0][1]} = data[pos]")
         else:
             unpack = struct.Struct(">" + "".join(format for format, _, _, _ in waiting)).unpack_from
             targets = "".join(f"{target}, " for _, target, _, _ in waiting)
             self._lines.append(f"{targets}= {self.constant('unpack', unpack)}(data, pos)")
-        self._lines += (f"pos += {total}", *later)
+        self._lines += (*later, f"pos = {pos}")

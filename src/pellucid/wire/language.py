@@ -216,14 +216,14 @@ class _Prefixed(WireType):
         self.prefix = (most.bit_length() + 7) // 8
 
     def open(self, where: str, to: Decoder) -> None:
-        """Read and check the length; `pos` is then at the content, `stop` at its end."""
-        to.number(self.prefix, "length", where)
-        bounds = ["stop > end"]
+        """Read and check the length; the content is then `data[at:pos]`."""
+        bounds = ["pos > end"]
         if self.least > 0:
             bounds.append(f"length < {self.least}")
         if self.most < 256**self.prefix - 1:
             bounds.append(f"length > {self.most}")
-        to.add("stop = pos + length", f"if {' or '.join(bounds)}: fail({where!r})")
+        to.prefix(self.prefix, where)
+        to.add(f"if {' or '.join(bounds)}: fail({where!r})")
 
     def stop(self, data: bytes, pos: int) -> int:
         return pos + self.prefix + int.from_bytes(data[pos : pos + self.prefix], "big")
@@ -240,7 +240,7 @@ class OpaqueVector(_Prefixed):
 
     def read(self, target: str, where: str, to: Decoder) -> None:
         self.open(where, to)
-        to.add(f"{target} = data[pos:stop]", "pos = stop")
+        to.add(f"{target} = data[at:pos]")
 
     def write(self, value: str, to: Encoder) -> None:
         to.vector(self.prefix, value)
@@ -267,16 +267,13 @@ class Vector(_Prefixed):
         self.open(where, to)
         of = self.of
         if isinstance(of, Uint) and of.size == 1:
-            to.add(f"{target} = tuple(data[pos:stop])", "pos = stop")
+            to.add(f"{target} = tuple(data[at:pos])")
         elif isinstance(of, Uint) and of.size == 2:
-            to.add(
-                f"if length & 1: fail({where!r})",
-                f"{target} = unpack('>%dH' % (length >> 1), data[pos:stop])",
-                "pos = stop",
-            )
+            to.add(f"if length & 1: fail({where!r})")
+            to.add(f"{target} = unpack('>%dH' % (length >> 1), data[at:pos])")
         else:
             items, outer = to.fresh("items"), to.fresh("outer")
-            to.add(f"{outer}, end = end, stop")
+            to.add(f"{outer}, end, pos = end, pos, at")
             to.loop(items, lambda item, inner: of.read(item, where, inner))
             to.add(f"if pos != end: fail({where!r})", f"end = {outer}", f"{target} = tuple({items})")
 
