@@ -123,6 +123,21 @@ def test_key_and_suite_have_the_same_hash() -> None:
     assert found.client.info.cipher_suite == 0x1302
 
 
+@pytest.mark.rfc("rfc8446:4.2.11:3")
+def test_a_key_of_another_hash_may_be_gone_after_a_retry() -> None:
+    """The suite that a HelloRetryRequest names has another hash: the client takes the key back (4.1.2)."""
+    config = server_config()
+    tap = Tap()
+    retrying = TLS13.replace(groups=(23,), cipher_suites=(0x1302,))
+    again = config.replace(policy=retrying, ticket_issuer=config.issuer)
+    offering = client(tap, policy=TLS13_NO_GROUPS_IN_COMMON, sessions=(session_from(config),))
+    found = connected(offering, server(config=again))
+    first, second = tap.all(ClientHello)
+    assert X.pre_shared_key in first.extensions
+    assert X.pre_shared_key not in second.extensions
+    assert not found.server.info.resumed
+
+
 @pytest.mark.rfc("rfc8446:4.2.11:3", "rfc8446:4.6.1:4")
 def test_another_suite_of_the_same_hash_will_do() -> None:
     config = server_config()

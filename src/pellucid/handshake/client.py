@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pellucid.config import TLS_1_2, TLS_1_3, ClientConfig
 from pellucid.crypto.groups import GROUPS, PrivateShare
-from pellucid.crypto.suites import HASHES
 from pellucid.errors import Reason, UsageError, refuse
 from pellucid.events import VerifyPeer
 from pellucid.handshake.client12 import client12
@@ -262,9 +261,10 @@ def transmit_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
     if not offer.psks:
         h.send(hello)
         return
-    body = offered_psks(config, offer.psks)
-    hello.extensions[X.pre_shared_key] = body.encode()
-    truncated = hello.to_handshake()[: -body.binders_length]
+    offered = offered_psks(config, offer.psks)
+    body, cut = offered.encode(), -offered.binders_length
+    hello.extensions[X.pre_shared_key] = body
+    truncated = hello.to_handshake()[:cut]
     before = h.transcript.messages + truncated
     binders = []
     offer.schedules = []
@@ -272,9 +272,9 @@ def transmit_hello(h: Handshake, config: ClientConfig, offer: Offer) -> None:
         schedule = key_schedule(h, psk)
         binders.append(schedule.binder(binder_label(psk), schedule.hash.new(before).digest()))
         offer.schedules.append(schedule)
-    body.binders = tuple(binders)
-    hello.extensions[X.pre_shared_key] = bound = body.encode()
-    h.send_raw(truncated + bound[-body.binders_length :])
+    bound = ext.PskBinders(tuple(binders)).encode()
+    hello.extensions[X.pre_shared_key] = body[:cut] + bound
+    h.send_raw(truncated + bound)
 
 
 def offered_psks(config: ClientConfig, psks: Iterable[Session | PreSharedKey]) -> ext.OfferedPsks:
@@ -287,7 +287,7 @@ def offered_psks(config: ClientConfig, psks: Iterable[Session | PreSharedKey]) -
             identities.append(ext.PskIdentity(psk.ticket, (age + psk.age_add) & 0xFFFFFFFF))
         else:
             identities.append(ext.PskIdentity(psk.identity, 0))
-        binders.append(bytes(HASHES[psk_hash(psk)].length))
+        binders.append(bytes(psk_hash(psk).length))
     return ext.OfferedPsks(tuple(identities), tuple(binders))
 
 
@@ -386,7 +386,7 @@ def answer_retry(h: Handshake, config: ClientConfig, offer: Offer, retry: Server
     h.transcript.add(retry.raw)
     extensions.pop(X.early_data, None)
     extensions.pop(X.pre_shared_key, None)
-    offer.psks = [psk for psk in offer.psks if psk_hash(psk) == suite.hash.name]
+    offer.psks = [psk for psk in offer.psks if psk_hash(psk) is suite.hash]
     offer.hello = ClientHello(
         first.legacy_version,
         first.random,

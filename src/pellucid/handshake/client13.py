@@ -164,8 +164,9 @@ def check_server_hello(h: Handshake, offer: Offer, hello: ServerHello) -> Suite:
 
 def check_hello_extensions(offer: Offer, hello: ServerHello) -> None:
     """Only three extensions may stand in a ServerHello, and only as answers (RFC 8446 4.2)."""
+    offered = offer.hello.extensions
     for kind in hello.extensions:
-        if kind not in offer.hello.extensions:
+        if kind not in offered:
             refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} in a ServerHello")
         if kind not in _SERVER_HELLO_EXTENSIONS:
             refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a ServerHello")
@@ -182,7 +183,7 @@ def selected_psk(
     if index >= len(offer.psks):
         refuse(Reason.BAD_PSK_SELECTION, f"number {index} of {len(offer.psks)}")
     psk = offer.psks[index]
-    if psk_hash(psk) != suite.hash.name:
+    if psk_hash(psk) is not suite.hash:
         refuse(Reason.BAD_PSK_SELECTION, f"{suite.name} has another hash than the key")
     if isinstance(psk, PreSharedKey):
         h.facts.update(external_psk=True, psk_identity=psk.identity)
@@ -342,8 +343,7 @@ def check_certificate_request(request: CertificateRequest, context: bytes) -> No
     if request.certificate_request_context != context:
         refuse(Reason.DECODE_ERROR, "a certificate_request_context during the handshake")
     for kind in request.extensions:
-        allowed = ext.ALLOWED_IN.get(kind)
-        if allowed is not None and ext.CR not in allowed:
+        if kind in ext.NEVER_IN[ext.CR]:
             refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a CertificateRequest")
     if X.signature_algorithms not in request.extensions:
         refuse(Reason.MISSING_EXTENSION, "signature_algorithms in a CertificateRequest")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pellucid.config import ClientConfig
 from pellucid.crypto.groups import PrivateShare
 from pellucid.crypto.schedule13 import KeySchedule
-from pellucid.crypto.suites import HASHES, SUITES
+from pellucid.crypto.suites import HASHES, SUITES, Hash
 from pellucid.events import SessionReceived, VerifyPeer, VerifyPublicKey
 from pellucid.resumption.psk import PreSharedKey
 from pellucid.resumption.sessions import Session
@@ -50,11 +50,9 @@ class Offer:
         self.retried = False
 
 
-def psk_hash(psk: Session | PreSharedKey) -> str:
+def psk_hash(psk: Session | PreSharedKey) -> Hash:
     """The hash that a key is bound to."""
-    if isinstance(psk, PreSharedKey):
-        return psk.hash
-    return SUITES[psk.cipher_suite].hash.name
+    return HASHES[psk.hash] if isinstance(psk, PreSharedKey) else SUITES[psk.cipher_suite].hash
 
 
 def binder_label(psk: Session | PreSharedKey) -> bytes:
@@ -66,7 +64,7 @@ def binder_label(psk: Session | PreSharedKey) -> bytes:
 
 def key_schedule(h: Handshake, psk: Session | PreSharedKey) -> KeySchedule:
     """The first rung of the schedule under `psk`."""
-    return KeySchedule(HASHES[psk_hash(psk)], Secret(psk.secret), h.note)
+    return KeySchedule(psk_hash(psk), Secret(psk.secret), h.note)
 
 
 def session_binding(config: ClientConfig, name: str | None) -> bytes:

@@ -139,7 +139,7 @@ def on_ticket(conn: Machine, raw: bytes) -> None:
     for kind, body in message.extensions.items():
         if kind == X.early_data:
             early = ext.MaxEarlyDataSize.decode(body).max_early_data_size
-        elif ext.NST not in ext.ALLOWED_IN.get(kind, {ext.NST}):
+        elif kind in ext.NEVER_IN[ext.NST]:
             refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a NewSessionTicket")
     if message.ticket_lifetime > MAX_TICKET_LIFETIME:
         refuse(Reason.BAD_TICKET, f"a lifetime of {message.ticket_lifetime} s is over seven days")

@@ -172,7 +172,7 @@ def check_client_hello(hello: ClientHello) -> None:
                 refuse(Reason.MISSING_EXTENSION, X.name_of(needed))
     if (X.key_share in found) != (X.supported_groups in found):
         refuse(Reason.MISSING_KEY_SHARE if X.supported_groups in found else Reason.MISSING_EXTENSION)
-    for kind in ext.NEVER_IN_CLIENT_HELLO & found.keys():
+    for kind in ext.NEVER_IN[ext.CH] & found.keys():
         refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in a ClientHello")
     for kind in ext.EMPTY_IN_CLIENT_HELLO & found.keys():
         if found[kind]:
@@ -320,7 +320,9 @@ def check_second_psks(
     if body is None:
         return
     identities = ext.OfferedPsks.decode(body).identities[:MAX_IDENTITIES_TRIED]
-    usable = {one.identity for one in identities if find_psk(h, config, one, suite, keys)}
+    usable = {
+        one.identity for one in identities if not isinstance(find_psk(h, config, one, suite, keys), str)
+    }
     if not usable:
         return
     body = second.extensions.get(X.pre_shared_key)

@@ -171,18 +171,28 @@ class PskIdentity(Struct):
     obfuscated_ticket_age: int = field(Uint(4))
 
 
+# <32..255> in the RFC: but a binder of the wrong length is a wrong binder, and refused as that.
+_BINDERS = Vector(OpaqueVector(1, 255), 2, 2**16 - 1)
+
+
 class OfferedPsks(Struct):
     """RFC 8446 section 4.2.11, in a ClientHello."""
 
     section = "RFC 8446 4.2.11"
     identities: tuple[PskIdentity, ...] = field(Vector(Nested(PskIdentity), 7, 2**16 - 1))
-    # <32..255> in the RFC: but a binder of the wrong length is a wrong binder, and refused as that.
-    binders: tuple[bytes, ...] = field(Vector(OpaqueVector(1, 255), 2, 2**16 - 1))
+    binders: tuple[bytes, ...] = field(_BINDERS)
 
     @property
     def binders_length(self) -> int:
         """Bytes that the binders take on the wire: what a binder does not cover (section 4.2.11.2)."""
         return 2 + len(self.binders) + sum(map(len, self.binders))
+
+
+class PskBinders(Struct):
+    """RFC 8446 section 4.2.11.2: the end of `OfferedPsks`, which is known only when all before it is."""
+
+    section = "RFC 8446 4.2.11.2"
+    binders: tuple[bytes, ...] = field(_BINDERS)
 
 
 class SelectedPsk(Struct):
@@ -413,8 +423,12 @@ BODY: dict[tuple[int, str], type[Struct]] = {
 }
 
 
-#: Known extensions that may not stand in a ClientHello, and those that are empty there.
-NEVER_IN_CLIENT_HELLO = frozenset(int(kind) for kind, messages in ALLOWED_IN.items() if CH not in messages)
+#: For each message, the known extensions that may not stand in it.
+NEVER_IN: dict[str, frozenset[int]] = {
+    message: frozenset(int(kind) for kind, messages in ALLOWED_IN.items() if message not in messages)
+    for message in (CH, SH, EE, CT, CR, NST, HRR, SH12)
+}
+#: Those that are empty in a ClientHello.
 EMPTY_IN_CLIENT_HELLO = frozenset(
     int(kind) for (kind, place), body in BODY.items() if place == CH and body is Empty
 )
@@ -430,9 +444,9 @@ def check_answers(extensions: ExtensionMap, message: str, offered: Container[int
     RFC 8446 section 4.2: unsolicited answers are `unsupported_extension`; a known extension in the
     wrong message is `illegal_parameter`. `offered` holds the types that we sent.
     """
+    never = NEVER_IN[message]
     for kind in extensions:
-        allowed = ALLOWED_IN.get(kind)
         if kind not in offered:
             refuse(Reason.UNEXPECTED_EXTENSION, f"{X.name_of(kind)} in {message}")
-        if allowed is not None and message not in allowed:
+        if kind in never:
             refuse(Reason.EXTENSION_NOT_ALLOWED, f"{X.name_of(kind)} in {message}")

@@ -26,7 +26,6 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _dataclass_field
-from functools import lru_cache
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from pellucid.errors import PeerMisbehaved, Reason
@@ -451,18 +450,25 @@ def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
     source += [f"    return b''.join({parts})"]
     exec("\n".join(source), env)
     cls.decode = staticmethod(env["decode"])
-    cls.recall = staticmethod(_recalling(env["decode"]))
+    cls.recall = staticmethod(_Memory(env["decode"]).__getitem__)
     cls.encode = env["encode"]
     cls.__init__ = env["__init__"]  # the last: `ready` looks at it, in any thread
 
 
-def _recalling(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    kept = lru_cache(_RECALLED)(decode)
+class _Memory(dict[bytes, Any]):
+    """What `decode` made of bytes that were read lately; `memory[data]` decodes what is not there."""
 
-    def recall(data: bytes) -> Any:
-        return kept(data) if len(data) <= _WORTH_KEEPING else decode(data)
+    def __init__(self, decode: Callable[[bytes], Any]) -> None:
+        super().__init__()
+        self._decode = decode
 
-    return recall
+    def __missing__(self, data: bytes) -> Any:
+        found = self._decode(data)
+        if len(data) <= _WORTH_KEEPING:
+            if len(self) >= _RECALLED:
+                self.clear()  # in one step, whatever other threads do; what is asked for again comes again
+            self[data] = found
+        return found
 
 
 def _lacking(size: int, fields: tuple[tuple[int, str], ...]) -> None:
