@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,36 @@ def test_a_bio_never_wants_to_write(bios: Any) -> None:
         received += len(pair.server.read(65_536))
     with pytest.raises(ssl.SSLWantReadError):
         pair.server.read(1)
+
+
+def test_a_read_that_shakes_hands_first_sends_the_rest_of_its_flight(contexts: Contexts) -> None:
+    left, right = socket.socketpair()
+    right.settimeout(60)
+    with left, right, ThreadPoolExecutor(1) as pool:
+        left.setblocking(False)
+        client = contexts.client().wrap_socket(
+            left, server_hostname="localhost", do_handshake_on_connect=False
+        )
+        answering = pool.submit(contexts.server().wrap_socket, right, server_side=True)
+        kept = client._sslobj._send
+        sent: list[int] = []
+
+        def jammed(sock: Any, data: Any) -> int:
+            if sent:  # nothing goes out behind the ClientHello
+                raise BlockingIOError
+            sent.append(kept(sock, data))
+            return sent[0]
+
+        client._sslobj._send = jammed
+        with pytest.raises(ssl.SSLWantWriteError):
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    client.recv(1)
+        client._sslobj._send = kept
+        with pytest.raises(ssl.SSLWantReadError):
+            client.recv(1)
+        with client, answering.result(60) as server:
+            assert server.version() == client.version()
 
 
 # -- files -------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from pellucid.compat.settings import (
     settings_of,
 )
 from pellucid.compat.watching import Watcher
-from pellucid.config import ClientConfig, Config, Policy, ServerConfig
+from pellucid.config import ClientConfig, Config, ServerConfig
 from pellucid.errors import PeerMisbehaved, Reason, TLSError
 from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
 from pellucid.wire import extensions as ext
@@ -92,10 +92,6 @@ class Answers:
             config = config.replace(observer=Watcher(callback, self))
         self._config = config
         return config
-
-    @property
-    def _policy(self) -> Policy:
-        return self._config.policy if self._config is not None else Policy()
 
     def _count(self, what: str) -> None:
         settings_of(self._context).statistics[what] += 1

@@ -28,28 +28,25 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from pellucid.compat.agreed import Agreed
 from pellucid.compat.answers import Answers
-from pellucid.compat.certificates import Certificate, describe
-from pellucid.compat.ciphers import triple
 from pellucid.compat.failures import build, closed, plain, ragged_eof, reason_of, translate
 from pellucid.compat.more import More
 from pellucid.compat.sessions import SSLSession
 from pellucid.compat.settings import PROTOCOL
 from pellucid.connection import ClientConnection, Connection, ServerConnection
-from pellucid.crypto.suites import Suite
 from pellucid.errors import ConnectionEnded, TLSError, UsageError
 from pellucid.events import DataReceived, HandshakeCompleted, PeerClosed, Request, SessionReceived
-from pellucid.resumption.sessions import Session
 
 CHUNK = 65_536
 """Bytes sealed at once."""
 
 _HEADER = 5
-_MAX_RECORD = 16_384 + 2_048  # RFC 5246 6.2.3; what is longer is refused by the connection itself
+_MOST = 16_384 + 2_048  # RFC 5246 6.2.3; what is longer is refused by the connection itself
 _IGNORE_EOF = 0x80  # OP_IGNORE_UNEXPECTED_EOF
 
 
-class LowLevel(Answers, More):
+class LowLevel(Answers, Agreed, More):
     """One side of a connection, without its transport: `BioEnd` and `SocketEnd` add that.
 
     Parameters:
@@ -83,7 +80,7 @@ class LowLevel(Answers, More):
         self._session: SSLSession | None = None
         self._prepare(context)
         self._conn: Connection | None = None
-        self._ready: Connection | None = None  # after the handshake, while the peer's data goes through it
+        self._ready: Connection | None = None  # when its handshake is out, until the peer or a fault ends it
         self._engine = threading.RLock()
         self._reading = threading.RLock()
         self._writing = threading.Lock()
@@ -145,8 +142,10 @@ class LowLevel(Answers, More):
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     self._flush()  # if the peer hung up, what it sent before may say why
             if connection.handshake_complete:
+                self._ready = None if self._peer_closed else connection
                 return
-            self._in_time()
+            if self._timed:
+                self._in_time()
             self._hear(connection, self._take_record())
 
     @property
@@ -169,10 +168,6 @@ class LowLevel(Answers, More):
         """The version that the conversation has come to: what message callbacks are told."""
         return (self._conn._version if self._conn is not None else 0) or 0x0303
 
-    @property
-    def _done(self) -> bool:
-        return self._conn is not None and self._conn.handshake_complete
-
     # -- reading ---------------------------------------------------------------------------------
 
     def read(self, size: int = 1024, buffer: Any = None) -> bytes | int:
@@ -193,7 +188,7 @@ class LowLevel(Answers, More):
             else:
                 record = self._take_record()
                 if not (data := connection.deprotect(record)):
-                    self._hear(connection, record)
+                    self._hear_more(connection, record)
                     data = self._next()
             if len(data) > size:
                 self._chunks.appendleft(data[size:])
@@ -222,11 +217,12 @@ class LowLevel(Answers, More):
                 if self._conn is not None and self._conn.closed[1]:
                     raise closed()
                 return b""
-            if self._conn is None or not self._conn.handshake_complete:
+            if self._ready is None:
                 self._shake()
             else:
-                self._in_time()
-                self._hear(self._conn, self._take_record())
+                if self._timed:
+                    self._in_time()
+                self._hear_more(self._ready, self._take_record())
         if self.delayed is not None:
             self._raise_delayed()
         return self._chunks.popleft()
@@ -240,18 +236,19 @@ class LowLevel(Answers, More):
         if self._record:
             return self._take_rest()
         header = self._receive(_HEADER)
-        if not header:
+        if len(header) == _HEADER and header[1] == 3 and 0 < (size := header[3] << 8 | header[4]) <= _MOST:
+            self._record = header
+            body = self._receive(size)
+            if len(body) == size:
+                self._record = b""
+                return header + body
+            self._record += body
+        elif header:
+            self._record = header
+        else:
             self._heard_nothing()
             return b""
-        self._record = header
-        if not (size := _missing(header)) or len(header) < _HEADER:
-            return self._take_rest()
-        body = self._receive(size)
-        if len(body) < size:
-            self._record = header + body
-            return self._take_rest()
-        self._record = b""
-        return header + body
+        return self._take_rest()
 
     def _take_rest(self) -> bytes:
         """`_take_record` where it does not come in two pieces: what there is of it is in `_record`."""
@@ -276,7 +273,11 @@ class LowLevel(Answers, More):
             self._sort_events(connection)
         except TLSError as error:
             self._fail(error)
-        if connection.wants_to_send and connection.handshake_complete:
+
+    def _hear_more(self, connection: Connection, record: bytes) -> None:
+        """A record behind the handshake, which may ask for an answer."""
+        self._hear(connection, record)
+        if connection.wants_to_send:
             self._speak()
 
     def _hear_eof(self) -> None:
@@ -300,7 +301,7 @@ class LowLevel(Answers, More):
             elif isinstance(event, HandshakeCompleted):
                 self._completed(event)
             elif isinstance(event, SessionReceived):
-                self._keep(event.session)
+                self._keep(event)
             elif isinstance(event, PeerClosed):
                 self._hear_close()
 
@@ -309,7 +310,6 @@ class LowLevel(Answers, More):
         self._ready = None
 
     def _completed(self, event: HandshakeCompleted) -> None:
-        self._ready = self._conn
         self._count("accept_good" if self.server_side else "connect_good")
         offered = self._session
         if event.info.resumed:
@@ -319,12 +319,13 @@ class LowLevel(Answers, More):
         elif offered is not None:
             self._session = None  # it was not taken
 
-    def _keep(self, session: Session) -> None:
+    def _keep(self, event: SessionReceived) -> None:
         """A ticket came. In TLS 1.2 it is still the session that was resumed (RFC 5077 section 3.3)."""
         before, name = self._session, None
-        if before is not None and session.version == 0x0303 and self._connection.info.resumed:
-            name = before.id
-        self._session = SSLSession(self._context, session, name)
+        if before is not None:
+            info = self._connection.info
+            name = before.id if info.version == 0x0303 and info.resumed else None
+        self._session = SSLSession(self._context, event, name)
 
     def _fail(self, error: TLSError) -> NoReturn:
         """The connection failed: the alert first (RFC 8446 section 6.2), then the exception."""
@@ -458,54 +459,10 @@ class LowLevel(Answers, More):
                     text = "application data after close notify"
                     raise build(ssl.SSLError, 1, "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", text)
                 self._in_time()
-                self._hear(self._connection, self._take_record())
+                self._hear_more(self._connection, self._take_record())
         return self._result_of_shutdown()
 
-    # -- what was agreed on ------------------------------------------------------------------------
-
-    def getpeercert(self, binary_form: bool = False) -> Any:
-        """The peer's certificate: a dictionary ({} if it was not verified), DER, or None."""
-        if not self._done:
-            raise ValueError("handshake not done yet")
-        chain = self._connection.info.peer_chain
-        if not chain:
-            return None
-        if binary_form:
-            return chain[0]
-        return {} if self._context.verify_mode == ssl.CERT_NONE else describe(chain[0])
-
-    def get_unverified_chain(self) -> list[Certificate] | None:
-        """What the peer sent, leaf first; None if it sent nothing."""
-        chain = self._connection.info.peer_chain if self._done else ()
-        return [Certificate(der) for der in chain] or None
-
-    def get_verified_chain(self) -> list[Certificate] | None:
-        """What was built and believed, leaf to root; without verification, what was sent."""
-        chain = self._connection.info.verified_chain if self._done else ()
-        return [Certificate(der) for der in chain] or self.get_unverified_chain()
-
-    def cipher(self) -> tuple[str, str, int] | None:
-        """Name, protocol and key bits of the suite."""
-        return triple(self._connection.suite) if self._done else None
-
-    def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
-        """Server: the suites that both sides know."""
-        if not self._done or not isinstance(self._conn, ServerConnection):
-            return None
-        offered = self._conn.client_hello.cipher_suites if self._conn.client_hello is not None else ()
-        suites: dict[int, Suite] = self._policy.suites
-        return [triple(suites[code]) for code in offered if code in suites]
-
-    def version(self) -> str | None:
-        """ "TLSv1.3" or "TLSv1.2"."""
-        return _VERSIONS[self._connection.info.version] if self._done else None
-
-    def compression(self) -> None:
-        """Always None: there is no compression (RFC 8446 section 4.1.2)."""
-
-    def selected_alpn_protocol(self) -> str | None:
-        """The application protocol."""
-        return self._connection.info.alpn if self._done else None
+    # -- late authentication -----------------------------------------------------------------------
 
     def verify_client_post_handshake(self) -> None:
         """Server: ask for the client's certificate now (RFC 8446 section 4.6.2)."""
@@ -582,17 +539,14 @@ class LowLevel(Answers, More):
         return f"<pellucid {side} {self.server_hostname or ''} {state}>"
 
 
-_VERSIONS = {0x0304: "TLSv1.3", 0x0303: "TLSv1.2"}
-
-
 def _missing(record: bytes) -> int:
     """How many bytes are still to come of a record of which these are here."""
-    if (have := len(record)) < _HEADER:
-        return _HEADER - have
-    length: int = record[3] << 8 | record[4]
-    if record[1] == 3 and length <= _MAX_RECORD:
-        return _HEADER + length - have
-    return 0  # it is for the connection to refuse
+    if len(record) < _HEADER:
+        return _HEADER - len(record)
+    length = record[3] << 8 | record[4]
+    if record[1] != 3 or length > _MOST:
+        return 0  # it is for the connection to refuse
+    return _HEADER + length - len(record)
 
 
 def _as_bytes(data: Any) -> bytes | memoryview:

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from pellucid.errors import Reason, UsageError
+from pellucid.events import SessionReceived
 from pellucid.resumption.sessions import Session
 
 DEFAULT_TIMEOUT = 7200  # seconds; OpenSSL's, for a session whose ticket has not come yet
@@ -24,17 +25,25 @@ class SSLSession:
 
     Parameters:
         context: the context whose connections may resume it.
-        session: pellucid's own, or None while no ticket has come.
+        session: pellucid's own, or the event that brought it; None while no ticket has come.
         name: its `id`; by default one of its own.
     """
 
-    __slots__ = ("_context_id", "_id", "_made", "resumable")
+    __slots__ = ("_context_id", "_id", "_made", "_session")
 
-    def __init__(self, context: Any, session: Session | None, name: bytes | None = None) -> None:
+    def __init__(
+        self, context: Any, session: Session | SessionReceived | None, name: bytes | None = None
+    ) -> None:
         self._context_id = id(context)
-        self.resumable = session
+        self._session = session
         self._made = int(time.time())
         self._id = name  # None: nobody asked for it yet
+
+    @property
+    def resumable(self) -> Session | None:
+        """pellucid's own session, if there is one: its key is derived when somebody asks."""
+        found = self._session
+        return found.session if isinstance(found, SessionReceived) else found
 
     def belongs_to(self, context: Any) -> bool:
         """Whether the session was made under this context."""
