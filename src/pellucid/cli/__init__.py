@@ -43,7 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     import click
 
-    from pellucid.cli import problems
     from pellucid.cli.app import app
 
     try:
@@ -57,6 +56,8 @@ def _run(arguments: list[str]) -> int:
         print(error.ctx.get_help())
         return exits.OK
     except click.ClickException as error:
+        from pellucid.cli import problems
+
         problems.misused(error, arguments)
         return exits.USAGE
     except exits.Exit as stop:
@@ -66,4 +67,6 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if os.environ.get("PELLUCID_TRACEBACK"):
             raise
+        from pellucid.cli import problems
+
         return problems.report(error)

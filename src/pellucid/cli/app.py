@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import click
 
 from pellucid import __version__
-from pellucid.cli.problems import near
 
 #: Command: (where it is, the line that --help shows for it).
 COMMANDS = {
@@ -60,7 +59,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with a suggestion for a word that is nearly a command."""
         if args and args[0] not in self.table and not args[0].startswith("-"):
-            meant = near(args[0], list(self.table))
+            meant = _near(args[0], list(self.table))
             hint = f" Did you mean '{meant}'?" if meant else f" There are: {', '.join(self.table)}."
             raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
         return super().resolve_command(ctx, args)
@@ -69,6 +68,13 @@ class LazyGroup(click.Group):
         """The table, without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
+
+
+def _near(word: str, words: Sequence[str]) -> str:
+    """The word that was perhaps meant, or ""."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, words, 1)), "")
 
 
 def group(name: str, table: dict[str, tuple[str, str]], help: str, epilog: Sequence[str] = ()) -> LazyGroup:

@@ -18,8 +18,8 @@ from pellucid.cli.settings import trust_of
 from pellucid.cli.terminal import columns, table
 from pellucid.errors import CertificateRefused, Reason, UsageError
 from pellucid.glass.decode import key_text, name_text, names_of
-from pellucid.glass.show import wrap
 from pellucid.glass.telling import Raw, told
+from pellucid.glass.text import wrap
 from pellucid.trust.authority import FAULTS, Authority
 from pellucid.trust.building import KEY_KINDS
 from pellucid.trust.loading import load_certificates

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pellucid.errors import CertificateRefused, PeerRefused, Reason, TLSError, UsageError
-
 OK = 0
 OTHER = 1
 USAGE = 2
@@ -41,9 +39,12 @@ def code_for(error: BaseException, *, complete: bool = False) -> int:
 
     >>> code_for(ConnectionRefusedError())
     3
+    >>> from pellucid import CertificateRefused, Reason
     >>> code_for(CertificateRefused(Reason.SELF_SIGNED))
     5
     """
+    from pellucid.errors import CertificateRefused, PeerRefused, Reason, TLSError, UsageError
+
     if isinstance(error, CertificateRefused):
         return CERTIFICATE
     if isinstance(error, UsageError):

@@ -8,7 +8,7 @@ from pellucid.cli import exits
 from pellucid.cli.options import OutputFlags, output_options
 from pellucid.cli.terminal import Terminal, columns, table
 from pellucid.glass import glossary
-from pellucid.glass.show import wrap
+from pellucid.glass.text import wrap
 
 
 @click.command(short_help="Say what a word, a number or an error message means.")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from pellucid.cli import exits
-from pellucid.cli.lines import NoTLS
 from pellucid.cli.terminal import Terminal
 from pellucid.errors import TLSError
-from pellucid.glass.failure import Failure, explain
-from pellucid.glass.trace import Trace
+
+if TYPE_CHECKING:
+    from pellucid.cli.lines import NoTLS
+    from pellucid.glass.failure import Failure
+    from pellucid.glass.trace import Trace
 
 #: The single-dash options of other tools, and what they are called here.
 FOREIGN = {
@@ -75,6 +77,10 @@ def report(
     complete: bool = False,
 ) -> int:
     """Say what went wrong and return the exit code for it."""
+    from pellucid.cli.lines import NoTLS
+    from pellucid.glass.failure import explain
+    from pellucid.glass.trace import Trace
+
     terminal = terminal or Terminal.of_context()
     if trace is None and isinstance(error, TLSError) and isinstance(error.trace, Trace):
         trace = error.trace
@@ -84,6 +90,8 @@ def report(
 
 def no_tls(error: NoTLS) -> Failure:
     """The line did not get to where TLS begins."""
+    from pellucid.glass.failure import Failure
+
     text = str(error)
     return Failure(
         "no-tls",
@@ -110,8 +118,3 @@ def misused(error: click.ClickException, arguments: Sequence[str]) -> None:
     if isinstance(error, click.NoSuchOption):
         message = f"There is no option {error.option_name} here"
     terminal.problem(message if message.endswith((".", "?", "!")) else message + ".", "", todo)
-
-
-def near(word: str, words: Sequence[str]) -> str:
-    """The word that was perhaps meant, or ""."""
-    return next(iter(difflib.get_close_matches(word, words, 1)), "")

@@ -2,7 +2,7 @@
 
 Colours only on a terminal, never when NO_COLOR is set (https://no-color.org), always with
 --color always or FORCE_COLOR. A pipe gets plain text in 80 columns; a stream that cannot encode
-the box-drawing characters gets ASCII.
+the box-drawing characters gets ASCII. What tells handshakes is loaded when there is one to tell.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from pellucid.glass import ladder
-from pellucid.glass.failure import Failure
-from pellucid.glass.ladder import Line
-from pellucid.glass.model import Story
-from pellucid.glass.show import wrap
-from pellucid.glass.story import Tampering, tell
-from pellucid.glass.trace import Trace
-from pellucid.glass.views.common import other_end
+from pellucid.glass.text import to_ascii, wrap
+
+if TYPE_CHECKING:
+    from pellucid.glass.failure import Failure
+    from pellucid.glass.ladder import Line
+    from pellucid.glass.model import Story
+    from pellucid.glass.story import Tampering
+    from pellucid.glass.trace import Trace
 
 #: The drawing's styles, as rich names them. They read well on dark and on light.
 STYLES = {
@@ -110,7 +110,7 @@ class Terminal:
         for line in lines:
             text = Text()
             for part, style in line:
-                text.append(ladder.to_ascii(part) if fold else part, STYLES.get(style, ""))
+                text.append(to_ascii(part) if fold else part, STYLES.get(style, ""))
             text.rstrip()
             console.print(text, soft_wrap=True, highlight=False)
 
@@ -139,6 +139,9 @@ class Terminal:
         if self.views:
             self._views(trace, other, key, to)
             return
+        from pellucid.glass.story import tell
+        from pellucid.glass.views.common import other_end
+
         client, server = other_end(trace, other)
         self.story(tell(client, server, beside_rsa=beside_rsa, tampering=tampering), to=to)
 
@@ -169,9 +172,13 @@ class Terminal:
 
     def summary(self, trace: Trace, *, to: Console | None = None) -> None:
         """What was agreed on, as a table below the story; nothing with views, or in JSON."""
-        if not self.as_json and not self.views:
-            rows = [(row.label, str(row.value)) for row in tell(*other_end(trace, None)).summary]
-            self.draw([[("", "")], *table(rows, columns(to or self.out))] if rows else [], to=to)
+        if self.as_json or self.views:
+            return
+        from pellucid.glass.story import tell
+        from pellucid.glass.views.common import other_end
+
+        rows = [(row.label, str(row.value)) for row in tell(*other_end(trace, None)).summary]
+        self.draw([[("", "")], *table(rows, columns(to or self.out))] if rows else [], to=to)
 
     def story(self, story: Story, *, to: Console | None = None) -> None:
         """Print a handshake: the ladder, or one JSON object for each step."""
@@ -179,6 +186,8 @@ class Terminal:
             # The error has its own object: see `failure`.
             self.objects(told for told in story.objects(secrets=self.secrets) if "step" in told)
             return
+        from pellucid.glass import ladder
+
         console = to or self.out
         self.draw(ladder.draw(story, width=columns(console), secrets=self.secrets), to=console)
 

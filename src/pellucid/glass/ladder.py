@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pellucid.glass.model import Arrow, Both, Box, Mark, Step, Story
-from pellucid.glass.show import Row, lines_of, style_of, wrap
+from pellucid.glass.show import Row, lines_of, style_of
+from pellucid.glass.text import to_ascii, wrap
 from pellucid.glass.words import Change
 
 #: A stretch of text and the name of its style.
@@ -29,8 +30,6 @@ STYLES = (
 WIDTH = 80
 _LABEL = 19
 _CHECK = 26
-#: For terminals and files that cannot hold the box-drawing characters: one column for one column.
-_ASCII = str.maketrans("│├┤╞╡─═▶◀✓✗–…·╵⏎━└╭╰▲×≠", "|||||-=><+x-~..$=`..^x#")
 
 
 def draw(story: Story, *, width: int = WIDTH, secrets: bool = False, ascii_only: bool = False) -> list[Line]:
@@ -46,11 +45,6 @@ def draw(story: Story, *, width: int = WIDTH, secrets: bool = False, ascii_only:
     if ascii_only:
         return [[(to_ascii(text), style) for text, style in line] for line in lines]
     return lines
-
-
-def to_ascii(text: str) -> str:
-    """`text` with box-drawing characters in ASCII's place of them."""
-    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
 
 
 def text_of(lines: Sequence[Line]) -> str:

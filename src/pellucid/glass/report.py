@@ -9,7 +9,7 @@ from pellucid.errors import TLSError
 from pellucid.glass import terminal
 from pellucid.glass.failure import explain
 from pellucid.glass.ladder import text_of
-from pellucid.glass.show import wrap
+from pellucid.glass.text import wrap
 from pellucid.glass.trace import Trace
 from pellucid.glass.views import VIEWS
 

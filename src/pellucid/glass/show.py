@@ -6,10 +6,10 @@ that two sides hold the same one, unless the reader asked for secrets by name.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pellucid.glass.text import wrap
 from pellucid.glass.trace import Hidden
 from pellucid.secret import Secret
 
@@ -126,15 +126,6 @@ def grouped(data: bytes) -> list[str]:
 def ends(data: bytes) -> list[str]:
     """The first sixteen bytes, then the last four and the length."""
     return [f"{data[:_LINE].hex(' ', -_GROUP)}", f"… {data[-_GROUP:].hex()}  ({len(data)} bytes)"]
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Words into lines; a word longer than the line is cut.
-
-    >>> wrap("one two three", 8)
-    ['one two', 'three']
-    """
-    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
 
 
 def listing(names: Sequence[str]) -> str:

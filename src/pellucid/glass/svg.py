@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from pellucid.glass.show import wrap
+from pellucid.glass.text import wrap
 from pellucid.glass.trace import Trace
 from pellucid.glass.views import ladder
 from pellucid.glass.views.ladder import Arrow, LadderView, Moment

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pellucid.glass.der.forms import HEADER
 from pellucid.glass.fields import Field
 from pellucid.glass.ladder import Line
-from pellucid.glass.show import Said, printable, wrap
+from pellucid.glass.show import Said, printable
 from pellucid.glass.terminal.text import BLANK, heading, paragraph, rule, sized
+from pellucid.glass.text import wrap
 from pellucid.glass.views.bytes import UNPACKED, BytesView, MessageBytes
 
 _PER_LINE = 8

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pellucid.glass.ladder import Line
-from pellucid.glass.show import lines_of, wrap
+from pellucid.glass.show import lines_of
 from pellucid.glass.terminal.text import BLANK, heading, paragraph
+from pellucid.glass.text import wrap
 from pellucid.glass.views.keys import Key, KeysView
 
 

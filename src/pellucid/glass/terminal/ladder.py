@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pellucid.glass.ladder import Line
-from pellucid.glass.show import wrap
 from pellucid.glass.terminal.text import BLANK, pairs, sized
+from pellucid.glass.text import wrap
 from pellucid.glass.views.common import milliseconds
 from pellucid.glass.views.ladder import Arrow, LadderView, Moment
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from pellucid.glass.ladder import Line
-from pellucid.glass.show import wrap
 from pellucid.glass.terminal.text import BLANK, hanging, heading, paragraph
+from pellucid.glass.text import wrap
 from pellucid.glass.views.reasons import Decision, Option, ReasonsView
 
 #: Rules that say themselves whose choice it was.

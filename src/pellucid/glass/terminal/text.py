@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pellucid.glass.ladder import Line, Span
-from pellucid.glass.show import lines_of, style_of, wrap
+from pellucid.glass.show import lines_of, style_of
+from pellucid.glass.text import wrap
 
 BLANK: Line = [("", "")]
 WIDTH = 80

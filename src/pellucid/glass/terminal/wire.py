@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pellucid.glass.ladder import Line
-from pellucid.glass.show import Said, lines_of, printable, style_of, wrap
+from pellucid.glass.show import Said, lines_of, printable, style_of
 from pellucid.glass.terminal.text import BLANK, hanging, heading, paragraph, sized
+from pellucid.glass.text import wrap
 from pellucid.glass.views.wire import Leak, Record, WireView
 
 #: How many records are drawn; a long transfer has thousands.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
 from typing import Any
 
 from pellucid.glass.show import Quoted, Said, short
@@ -36,16 +37,22 @@ class View:
         name: as `--view` takes it.
         title: for a heading.
         about: one line for people who choose.
-        build: `build(trace, other=None, key=None)`: the view's tree. `other` is the trace of the other
-            end of the same connection, if there is one; `key` the server's private key, for the
-            eavesdropper's "what if it leaks". Traces that are still growing, or that end in a
-            failure at any point, are welcome.
     """
 
     name: str
     title: str
     about: str
-    build: Callable[..., Any]
+
+    @property
+    def build(self) -> Callable[..., Any]:
+        """`build(trace, other=None, key=None)`: the view's tree, by the module of its name.
+
+        `other` is the trace of the other end of the same connection, if there is one; `key` the
+        server's private key, for the eavesdropper's "what if it leaks". Traces that are still growing, or
+        that end in a failure at any point, are welcome.
+        """
+        build: Callable[..., Any] = import_module(f"pellucid.glass.views.{self.name}").build
+        return build
 
 
 def to_json(tree: Any, *, secrets: bool = False, data: bool = True) -> Any:
