@@ -337,10 +337,10 @@ class Machine:
         if self._note is not None:
             self._note(("state", "handshake complete"))
             self._sample()
-        self._refresh_info()
+        info = self._refresh_info()
         if self._pha is None:
             self._facts = _NO_FACTS  # they are in `info` now
-        self._events.append(HandshakeCompleted(self.info))
+        self._events.append(HandshakeCompleted(info))
 
     def _sample(self) -> None:
         """Somebody looks, and from here on there may be much to see: of data they keep samples."""
@@ -348,10 +348,11 @@ class Machine:
         self._jot = look
         self._read.note = self._write.note = look.__self__.keep_data
 
-    def _refresh_info(self) -> None:
+    def _refresh_info(self) -> ConnectionInfo:
         facts = self._facts
         self._own_chain = facts.pop("own_chain", self._own_chain)
-        self._info = ConnectionInfo(**facts)
+        self._info = info = ConnectionInfo(**facts)
+        return info
 
     # -- alerts, ends ------------------------------------------------------------------------------
 

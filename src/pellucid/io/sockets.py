@@ -217,21 +217,23 @@ class TLSSocket(Shell, SocketLike):
 
     def _push(self) -> None:
         """Send all that waits, and what the connection has to say; the caller holds the writing lock."""
-        if self._unsent:
-            self._send(self._unsent)
+        unsent, self._unsent = self._unsent, b""
+        self._send(unsent)
         with self._engine:
             wire = self.connection.data_to_send()
         self._send(wire)
 
     def _send(self, wire: bytes | memoryview) -> None:
-        """Send sealed bytes. None may get lost: until the network has them, they are `_unsent`."""
-        while wire:
+        """Send sealed bytes. None may get lost: what the network does not take yet is `_unsent`."""
+        try:
+            while wire:
+                sent = self._sock.send(wire)
+                if sent == len(wire):
+                    return
+                wire = memoryview(wire)[sent:]
+        except BaseException:
             self._unsent = wire
-            sent = self._sock.send(wire)
-            if sent == len(wire):
-                break
-            wire = memoryview(wire)[sent:]
-        self._unsent = b""
+            raise
 
     def _speak(self) -> None:
         """Send what the reading side has to say, unless somebody else is sending: then he will.

@@ -103,7 +103,7 @@ class TLSStream(asyncio.Protocol):
             raise RuntimeError("another task is reading from this stream already")
         if self.tls._writes:
             self.tls.end_turn()  # whoever waits for an answer wants the question to be gone
-        if not self.tls.is_reading():
+        if self.tls._paused:
             self.tls.resume_reading()  # what is there is not enough
         self._waiter = self._loop.create_future()
         try:
@@ -115,7 +115,7 @@ class TLSStream(asyncio.Protocol):
     def _took(self, size: int) -> None:
         """Let the peer go on if it had to wait."""
         self._size -= size
-        if self._size <= self._limit // 2 and not self.tls.is_reading():
+        if self.tls._paused and self._size <= self._limit // 2:
             self.tls.resume_reading()
 
     async def read(self, n: int = -1) -> bytes:
