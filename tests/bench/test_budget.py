@@ -49,6 +49,7 @@ HANDSHAKES = (
     "tls12-static-rsa",
     "tls12-resume",
 )
+DROP_IN_HANDSHAKES = ("tls13-ecdsa", "tls13-resume", "tls12-ecdhe-rsa")
 OBSERVERS: dict[str, Callable[[], Any]] = {"recorder": recorder, "traced": Traces}
 RECORDS = {"16k": 16384, "1k": 1024, "100": 100, "64k": 65536}
 
@@ -136,14 +137,30 @@ def measure_record(label: str, peer: str = "pellucid") -> dict[str, int]:
     return fewest([count_record(client, server, RECORDS[label]) for _ in range(RUNS)])
 
 
-def measure_socket() -> dict[str, int]:
-    """A warm message of 100 B over blocking sockets."""
+def own_sockets() -> tuple[Any, Any]:
+    """A client and a server of pellucid's own, over blocking sockets."""
     pair: Any = peer_named("pellucid").pair(TLS13, material_for(TLS13))
     (left, right), (ours, theirs) = socket.socketpair(), pair.configs
     with ThreadPoolExecutor(1) as pool:  # for the handshake only
         answering = pool.submit(wrap_server, right, theirs)
         client = wrap_client(left, "localhost", ours)
-        server = answering.result()
+        return client, answering.result()
+
+
+def drop_in_sockets(timeout: float | None) -> tuple[Any, Any]:
+    """Two `SSLSocket`s of the drop-in's contexts."""
+    pair: Any = peer_named("drop-in").pair(TLS13, material_for(TLS13))
+    (left, right), (ours, theirs) = socket.socketpair(), pair.contexts
+    for each in (left, right):
+        each.settimeout(timeout)
+    with ThreadPoolExecutor(1) as pool:  # for the handshake only
+        answering = pool.submit(theirs.wrap_socket, right, server_side=True)
+        client = ours.wrap_socket(left, server_hostname="localhost")
+        return client, answering.result()
+
+
+def measure_socket(client: Any, server: Any) -> dict[str, int]:
+    """A warm message of 100 B over sockets."""
     counts = []
     with client, server:
         for _ in range(3 + RUNS):
@@ -237,8 +254,32 @@ def test_a_record_of_the_drop_in_keeps_to_its_budget() -> None:
     check("dropin-100", measure_record("100", "drop-in"))
 
 
+@pytest.mark.parametrize("row", DROP_IN_HANDSHAKES)
+def test_a_handshake_of_the_drop_in_keeps_to_its_budget(row: str) -> None:
+    check(f"dropin-{row}", measure_handshake(row, peer_named("drop-in").pair))
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_a_message_over_a_socket_of_the_drop_in_keeps_to_its_budget(timeout: float | None) -> None:
+    name = "dropin-socket-100" if timeout is None else "dropin-socket-100-timeout"
+    check(name, measure_socket(*drop_in_sockets(timeout)))
+
+
+def test_a_connection_of_the_drop_in_is_wrapped_within_its_budget() -> None:
+    pair: Any = peer_named("drop-in").pair(TLS13, material_for(TLS13))
+    sides = {"client": pair.client, "server": pair.server}
+    counts = []
+    for _ in range(3 + RUNS):
+        spent = {side: Counter() for side in sides}
+        for side, wrap in sides.items():
+            with spent[side]:
+                wrap()
+        counts.append({side: each.calls for side, each in spent.items()})
+    check("dropin-wrap", fewest(counts[3:]))
+
+
 def test_a_message_over_a_socket_keeps_to_its_budget() -> None:
-    check("socket-100", measure_socket())
+    check("socket-100", measure_socket(*own_sockets()))
 
 
 def test_the_counter_counts_every_call_and_no_other() -> None:

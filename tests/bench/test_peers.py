@@ -82,6 +82,16 @@ def test_the_drop_in_is_measured_by_what_its_users_import() -> None:
     }
 
 
+def test_the_drop_in_verifies_each_chain_as_openssl_does_unless_the_row_says_otherwise() -> None:
+    for again in (False, True):
+        scenario = Scenario(again=again)
+        pair: Any = peer(DROP_IN).pair(scenario, material_for(scenario))
+        client, server = pair.client(), pair.server()
+        join(client, server)
+        remembered = client.object._sslobj._judge.trust._believed._paths
+        assert bool(remembered) is again
+
+
 def test_the_standard_ssl_checks_the_chain() -> None:
     good = material_for(TLS13)
     stranger = Material("ecdsa", 2, 1)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pellucid.compat.ciphers import group_names, known_suites, select_groups, select_schemes, select_suites
 from pellucid.compat.failures import plain
+from pellucid.compat.judgement import Anchors, joined
 from pellucid.compat.settings import NATIVE, parse, read_file, settings_of
 from pellucid.errors import UsageError
 from pellucid.reload import CertificateFiles
@@ -121,20 +122,20 @@ class Overrides:
         """Trust these certificates: a PEM file, a folder of `c_rehash`, PEM text or DER bytes."""
         settings = settings_of(self)
         if capath is None and (found := plainly_certificates(cafile, cadata)):
-            settings.anchors.update(dict.fromkeys(found))
-            settings.deferred += (each.public_bytes(Encoding.DER) for each in found)
+            settings.anchors = joined(settings.anchors, found)
+            settings.deferred += found
             settings.changed()
             return
         NATIVE.load_verify_locations(self, cafile, capath, cadata)
         if cafile is not None:
             certificates, lists = read_file(os.fsdecode(cafile))
-            settings.anchors.update(dict.fromkeys(certificates))
+            settings.anchors = joined(settings.anchors, certificates)
             settings.crls.update(lists)
         if capath is not None:
             settings.folders.append(os.fsdecode(capath))
         if cadata is not None:
             data = cadata.encode("ascii") if isinstance(cadata, str) else bytes(cadata)
-            settings.anchors.update(dict.fromkeys(parse(data)[0]))
+            settings.anchors = joined(settings.anchors, parse(data)[0])
         settings.changed()
 
     def get_ca_certs(self, binary_form: bool = False) -> list[Any]:
@@ -286,32 +287,33 @@ class Overrides:
         return dict(settings_of(self).statistics)
 
 
-def plainly_certificates(cafile: Any, cadata: Any) -> list[x509.Certificate]:
+def plainly_certificates(cafile: Any, cadata: Any) -> Anchors:
     """The certificates, if both arguments hold nothing but certificates that can be read.
 
     OpenSSL takes ten times as long over a bundle of roots as `cryptography`, so it gets them only when
     somebody asks the native context for them. Whatever is out of the ordinary it is given at once.
     """
-    found: list[x509.Certificate] = []
+    nothing = Anchors()
+    parts = []
     try:
         if cafile is not None:
             data = Path(os.fsdecode(cafile)).read_bytes()
             if b"X509 CRL-" in data or b"BEGIN TRUSTED" in data:
-                return []
-            found += read_file(os.fsdecode(cafile))[0]
-            if not found or len(found) != data.count(b"-----BEGIN CERTIFICATE-----"):
-                return []
+                return nothing
+            parts.append(read_file(os.fsdecode(cafile))[0])
+            if not parts[0] or len(parts[0]) != data.count(b"-----BEGIN CERTIFICATE-----"):
+                return nothing
         if cadata is not None:
             data = cadata.encode("ascii") if isinstance(cadata, str) else bytes(cadata)
             given = parse(data)[0]
             count = data.count(b"-----BEGIN CERTIFICATE-----")
             whole = len(given) == count if count else sum(map(_size, given)) == len(data)
             if not given or not whole or isinstance(cadata, str) is not bool(count):
-                return []
-            found += given
+                return nothing
+            parts.append(given)
     except (OSError, ValueError, TypeError):
-        return []
-    return found
+        return nothing
+    return joined(*parts)
 
 
 def _size(certificate: x509.Certificate) -> int:
@@ -323,7 +325,8 @@ def give_deferred(context: Any) -> None:
     settings = settings_of(context)
     waiting, settings.deferred = settings.deferred, []
     if waiting:
-        NATIVE.load_verify_locations(context, None, None, b"".join(waiting))
+        data = b"".join(each.public_bytes(Encoding.DER) for each in waiting)
+        NATIVE.load_verify_locations(context, None, None, data)
     if settings.defaults_deferred:
         settings.defaults_deferred = False
         NATIVE.set_default_verify_paths(context)

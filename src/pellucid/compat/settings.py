@@ -20,15 +20,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pellucid.compat.certificates import load
 from pellucid.compat.ciphers import suites_of
-from pellucid.compat.judgement import Judge, refusing_proxies
+from pellucid.compat.judgement import Anchors, Judge, joined, known_subjects, refusing_proxies
 from pellucid.config import ClientConfig, Policy, ServerConfig
 from pellucid.crypto.suites import SUITES
 from pellucid.errors import Reason, UsageError
 from pellucid.events import FindPsk, Request, SelectConfig, VerifyPeer
 from pellucid.reload import CertificateFiles
 from pellucid.resumption.tickets import SessionStore, TicketIssuer, TicketKeys
+from pellucid.trust.chain import REMEMBERED
 from pellucid.trust.identity import Identity
-from pellucid.trust.path import by_subject, check_signature
+from pellucid.trust.path import check_signature
 from pellucid.trust.verification import Trust
 
 NATIVE: Any = _ssl._SSLContext
@@ -53,8 +54,9 @@ class Settings:
         anchors: trusted certificates; `crls` the revocation lists that stood beside them, DER.
         defaults: whether the system's authorities are trusted too.
         folders: `capath`s, read when a chain is first verified.
-        deferred: certificates in DER that the native context will be given when it is asked for them.
+        deferred: certificates that the native context will be given when it is asked for them.
         defaults_deferred: whether it will then be given the system's authorities too.
+        remember: how many verified paths the context's trust remembers; 0: each chain is verified anew.
         alpn: application protocols.
         groups, suites13, schemes: what may be negotiated, if somebody said so.
         client_schemes: what a client signs with.
@@ -67,12 +69,13 @@ class Settings:
     def __init__(self) -> None:
         self.identities: dict[str, Identity] = {}
         self.files: dict[CertificateFiles, Identity | None] = {}
-        self.anchors: dict[x509.Certificate, None] = {}
+        self.anchors = Anchors()
         self.crls: set[bytes] = set()
         self.defaults = False
         self.folders: list[str] = []
-        self.deferred: list[bytes] = []
+        self.deferred: list[x509.Certificate] = []
         self.defaults_deferred = False
+        self.remember = REMEMBERED
         self.alpn: tuple[str, ...] = ()
         self.groups: tuple[int, ...] = ()
         self.suites13: tuple[int, ...] = ()
@@ -138,8 +141,7 @@ def settings_of(context: Any) -> Settings:
     found: Settings | None = context.__dict__.get("_pellucid")
     if found is None:
         found = Settings()
-        for der in NATIVE.get_ca_certs(context, True):
-            found.anchors[x509.load_der_x509_certificate(der)] = None
+        found.anchors = Anchors(map(x509.load_der_x509_certificate, NATIVE.get_ca_certs(context, True)))
         found = context.__dict__.setdefault("_pellucid", found)
     return found
 
@@ -195,20 +197,21 @@ def policy_of(context: Any, settings: Settings) -> Policy:
 
 def judge_of(context: Any, settings: Settings) -> Judge:
     """Who is believed under this context, and how much of it is asked."""
-    anchors = dict(settings.anchors)
+    parts = [settings.anchors]
     crls = set(settings.crls)
     if settings.defaults:
-        anchors.update(dict.fromkeys(default_anchors()))
+        parts.append(default_anchors())
     for folder in settings.folders:
         found, lists = read_folder(folder)
-        anchors.update(dict.fromkeys(found))
+        parts.append(found)
         crls.update(lists)
     return Judge(
-        tuple(anchors),
+        joined(*parts),
         tuple(sorted(crls)),
         int(context.verify_flags),
         bool(context.check_hostname),
         not int(getattr(context, "_host_flags", 0)) & NEVER_CHECK_SUBJECT,
+        settings.remember,
     )
 
 
@@ -290,11 +293,11 @@ def server_config(context: Any) -> tuple[ServerConfig, Judge | None]:
 _CLIENT_AUTH = {ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "request", ssl.CERT_REQUIRED: "require"}
 
 
-def completed(identity: Identity, anchors: dict[x509.Certificate, None]) -> Identity:
+def completed(identity: Identity, anchors: Anchors) -> Identity:
     """A lone leaf gets the issuers that the context trusts, root included, as OpenSSL sends them."""
     if len(identity.chain) != 1 or not anchors:
         return identity
-    known = by_subject(tuple(anchors))
+    known = known_subjects(anchors)
     path = [load(identity.chain[0])]
     while path[-1].issuer != path[-1].subject and len(path) < 10:
         above = known.get(path[-1].issuer.public_bytes(), [])
@@ -341,25 +344,26 @@ def key_log(context: Any) -> Callable[[str], None] | None:
     return append
 
 
-def default_anchors() -> tuple[x509.Certificate, ...]:
+def default_anchors() -> Anchors:
     """The authorities that this Python's OpenSSL would trust; else the system's; none if there are none."""
     paths = ssl.get_default_verify_paths()
-    found: dict[x509.Certificate, None] = {}
+    parts = []
     if paths.cafile:
-        found.update(dict.fromkeys(read_file(paths.cafile)[0]))
+        parts.append(read_file(paths.cafile)[0])
     if paths.capath:
-        found.update(dict.fromkeys(read_folder(paths.capath)[0]))
+        parts.append(read_folder(paths.capath)[0])
+    found = joined(*parts)
     if not found and not paths.cafile and not paths.capath:
         from pellucid.trust.roots import system_roots
 
         try:
-            return system_roots()
+            return Anchors(system_roots())
         except UsageError:
-            return ()
-    return tuple(found)
+            return found
+    return found
 
 
-Loaded = tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]
+Loaded = tuple[Anchors, tuple[bytes, ...]]
 """Certificates, and revocation lists in DER."""
 
 
@@ -380,7 +384,7 @@ def read_folder(name: str) -> Loaded:
     try:
         return _parse_folder(name, Path(name).stat().st_mtime_ns)
     except OSError:
-        return (), ()
+        return Anchors(), ()
 
 
 @lru_cache(maxsize=8)
@@ -393,7 +397,7 @@ def _parse_folder(name: str, changed: int) -> Loaded:
             certificates, revoked = parse(file.read_bytes())
             found.update(dict.fromkeys(certificates))
             lists.update(revoked)
-    return tuple(found), tuple(lists)
+    return Anchors(found), tuple(lists)
 
 
 def parse(data: bytes) -> Loaded:
@@ -405,11 +409,11 @@ def parse(data: bytes) -> Loaded:
         for piece in data.split(b"-----BEGIN X509 CRL-----")[1:]:
             crl = x509.load_pem_x509_crl(b"-----BEGIN X509 CRL-----" + piece)
             lists.append(crl.public_bytes(Encoding.DER))
-        return tuple(load_tolerantly(data)), tuple(lists)
+        return Anchors(load_tolerantly(data)), tuple(lists)
     found: list[x509.Certificate] = []
     for piece in _split_der(data):
         found += load_tolerantly(piece)
-    return tuple(found), ()
+    return Anchors(found), ()
 
 
 def _split_der(data: bytes) -> list[bytes]:

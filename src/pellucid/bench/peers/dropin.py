@@ -19,9 +19,12 @@ class DropInPair(StdlibPair):
     """Two `SSLContext`s of `pellucid.compat.ssl`."""
 
     def make(self, protocol: int, scenario: Scenario) -> Any:
+        from pellucid.compat.settings import settings_of
         from pellucid.compat.ssl import SSLContext
 
         context: Any = SSLContext(protocol)
+        if not scenario.again:
+            settings_of(context).remember = 0  # OpenSSL verifies every chain, so we do
         version = ssl.TLSVersion.TLSv1_3 if scenario.tls13 else ssl.TLSVersion.TLSv1_2
         context.minimum_version = context.maximum_version = version
         if scenario.tls13:

@@ -18,7 +18,7 @@ from ..harness import BOTH, Sample, Subject
 from ..peers import OURS, peer_named
 from ..peers.base import Peer, join
 from ..peers.stdlib import StdlibEndpoint
-from ..scenario import TLS13
+from ..scenario import TLS13, Scenario
 from . import handshakes, loopback, records
 from .base import Entry, Row
 
@@ -49,9 +49,10 @@ def _loopback(loop: str, kind: str) -> Row:
 
 def _context_subject(peer: Peer) -> Subject:
     """A default context, with one authority more, for one connection: what many programs do for each."""
-    module: Any = ssl
-    if peer.name == DROP_IN:
-        from pellucid.compat import ssl as module
+    from pellucid.compat import ssl as ours
+    from pellucid.compat.settings import settings_of
+
+    module: Any = ours if peer.name == DROP_IN else ssl
     material = material_for(TLS13)
     pair, authority = peer.pair(TLS13, material), material.trusted_pem.decode()
 
@@ -59,6 +60,8 @@ def _context_subject(peer: Peer) -> Subject:
         start, wall = time.thread_time_ns(), time.perf_counter_ns()
         for _ in range(count):
             context = module.create_default_context()
+            if module is ours:
+                settings_of(context).remember = 0  # OpenSSL verifies every chain, so we do
             context.load_verify_locations(cadata=authority)
             join(StdlibEndpoint(context, server=False, session=None), pair.server())
         spent = (time.thread_time_ns() - start) / count
@@ -67,9 +70,15 @@ def _context_subject(peer: Peer) -> Subject:
     return subject
 
 
-_HANDSHAKE = partial(handshakes.handshake_subject, scenario=TLS13)
+def _handshake(name: str, title: str, scenario: Scenario) -> Row:
+    make = partial(handshakes.handshake_subject, scenario=scenario)
+    return _memory(name, f"a TLS 1.3 handshake, {title}", make, ("client", "server"), 0)
+
+
 ROWS = (
-    _memory("dropin-tls13-ecdsa", "a TLS 1.3 handshake, ECDSA P-256", _HANDSHAKE, ("client", "server"), 0),
+    _handshake("dropin-tls13-ecdsa", "ECDSA P-256", TLS13),
+    _handshake("dropin-tls13-ecdsa-again", "of chains we remember", Scenario(again=True)),
+    _handshake("dropin-roots-140", "140 trusted roots", Scenario(roots=140)),
     _memory("dropin-context", "a default context and its handshake", _context_subject, (), 0),
     *(_records(label, size) for label, size in (("16k", 16384), ("1k", 1024), ("100", 100))),
     *(_loopback("blocking", kind) for kind in ("echo", "up", "down")),
