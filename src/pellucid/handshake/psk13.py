@@ -19,7 +19,7 @@ from pellucid.events import FindPsk, Request
 from pellucid.handshake.tickets import ticket_content, unusable
 from pellucid.limits import MAX_IDENTITIES_TRIED
 from pellucid.resumption.psk import PreSharedKey
-from pellucid.resumption.sessions import Session, TicketContent
+from pellucid.resumption.sessions import Session, Ticket, TicketContent
 from pellucid.resumption.tickets import why_not
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
@@ -81,14 +81,14 @@ class KnownKeys:
     def __init__(self, config: ServerConfig) -> None:
         self.external = config.psks
         self._config = config
-        self._opened: dict[bytes, Session | None] = {}
+        self._opened: dict[bytes, Ticket | None] = {}
         self._strange: set[bytes] = set()  # opened, and not understood
 
-    def session(self, ticket: bytes) -> Session | None:
-        """The session of a ticket of ours."""
-        if ticket not in self._opened:
-            self._opened[ticket] = self._open(ticket)
-        return self._opened[ticket]
+    def ticket(self, identity: bytes) -> Ticket | None:
+        """The ticket of ours that goes by this identity."""
+        if identity not in self._opened:
+            self._opened[identity] = self._open(identity)
+        return self._opened[identity]
 
     def why_not(self, identity: bytes) -> str:
         """Why there is no key by this name, for somebody who looks."""
@@ -96,14 +96,14 @@ class KnownKeys:
             return "it is of another release's format"
         return f"no pre-shared key has this name, and as a ticket {why_not(self._config.issuer, identity)}"
 
-    def _open(self, ticket: bytes) -> Session | None:
-        opened = self._config.issuer.open(ticket)
+    def _open(self, identity: bytes) -> Ticket | None:
+        opened = self._config.issuer.open(identity)
         if opened is None:
             return None
         try:
             return TicketContent.opened(opened)
         except UsageError:
-            self._strange.add(ticket)
+            self._strange.add(identity)
             return None
 
 
@@ -207,17 +207,18 @@ def find_psk(
                 why = _OTHER_HASH
                 continue
             return None, psk.secret, b"imp binder" if psk.imported else b"ext binder", 0.0
-    session = keys.session(identity.identity)
-    if session is None:
+    ticket = keys.ticket(identity.identity)
+    if ticket is None:
         return why
     now = config.now()
-    why = unusable(h, config, session, 0x0304, now) or (
+    session = ticket.session
+    why = unusable(h, config, ticket, 0x0304, now) or (
         "" if same_hash(session.cipher_suite, suite) else _OTHER_HASH
     )
     if why:
         return why
-    client_age = ((identity.obfuscated_ticket_age - session.age_add) & 0xFFFFFFFF) / 1000
-    return session, Secret(session.secret), b"res binder", client_age - (now - session.issued_at / 1000)
+    client_age = ((identity.obfuscated_ticket_age - ticket.age_add) & 0xFFFFFFFF) / 1000
+    return session, ticket.secret, b"res binder", client_age - (now - ticket.issued_at / 1000)
 
 
 def same_hash(code: int, suite: Suite) -> bool:

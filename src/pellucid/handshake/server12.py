@@ -23,7 +23,7 @@ from pellucid.handshake.keys12 import CLIENT_FINISHED, SERVER_FINISHED, Keys12, 
 from pellucid.handshake.server13 import accept_fragment_length
 from pellucid.handshake.tickets import ticket_content, unusable
 from pellucid.limits import MAX_PLAINTEXT
-from pellucid.resumption.sessions import Session, TicketContent
+from pellucid.resumption.sessions import Session, Ticket, TicketContent
 from pellucid.resumption.tickets import why_not
 from pellucid.secret import Secret
 from pellucid.wire import extension_types as X
@@ -92,13 +92,13 @@ def server12(h: Handshake, config: ServerConfig, hello: ClientHello) -> Steps:
     extended = check_client_hello(h, hello)
     h.facts.update(version=0x0303, extended_master_secret=extended, resumed=False)
     choose_alpn(h, config, hello)
-    session = find_session(h, config, hello, extended)
+    ticket = find_ticket(h, config, hello, extended)
     h.transcript.add(hello.raw)
     random = h.config.random(32)
     if TLS_1_3 in h.policy.versions:
         random = random[:24] + DOWNGRADE_TO_12  # RFC 8446 4.1.3
-    if session is not None:
-        yield from resume(h, config, hello, session, random)
+    if ticket is not None:
+        yield from resume(h, config, hello, ticket, random)
     else:
         yield from full_handshake(h, config, hello, random)
 
@@ -129,40 +129,39 @@ def check_client_hello(h: Handshake, hello: ClientHello) -> bool:
     return extended
 
 
-def find_session(h: Handshake, config: ServerConfig, hello: ClientHello, extended: bool) -> Session | None:
-    """The session of the ticket or session id, if it may be resumed here (RFC 5077, RFC 7627 5.3)."""
-    ticket = hello.extensions.get(X.session_ticket)
+def find_ticket(h: Handshake, config: ServerConfig, hello: ClientHello, extended: bool) -> Ticket | None:
+    """What the ticket or session id stands for, if it may be resumed here (RFC 5077, RFC 7627 5.3)."""
+    shown = hello.extensions.get(X.session_ticket)
     store: Any
-    if ticket and config.session_ticket_12:
-        name, store = ticket, config.issuer
+    if shown and config.session_ticket_12:
+        name, store = shown, config.issuer
     elif hello.legacy_session_id and config.session_cache is not None:
         name, store = hello.legacy_session_id, config.session_cache
     else:
         return None
-    session, why = None, ""
+    ticket, why = None, ""
     opened = store.open(name)
     if opened is not None:
         try:
-            session = TicketContent.opened(opened)
+            ticket = TicketContent.opened(opened)
         except UsageError:
             why = "it is of another release's format"
         else:
-            why = unusable12(h, config, hello, session, extended)
-    resumed = session is not None and not why
+            why = unusable12(h, config, hello, ticket, extended)
+    resumed = ticket is not None and not why
     # A client of TLS 1.3 sends a session id that means nothing (RFC 8446 appendix D.4).
-    if h.note is not None and (resumed or ticket or X.supported_versions not in hello.extensions):
+    if h.note is not None and (resumed or shown or X.supported_versions not in hello.extensions):
         rule = "the ticket or session id is known and fits" if resumed else why or why_not(store, name)
         h.note(("decision", "resumption", (), (), resumed, rule))
-    return session if resumed else None
+    return ticket if resumed else None
 
 
-def unusable12(
-    h: Handshake, config: ServerConfig, hello: ClientHello, session: Session, extended: bool
-) -> str:
+def unusable12(h: Handshake, config: ServerConfig, hello: ClientHello, ticket: Ticket, extended: bool) -> str:
     """Why a session of ours may not be resumed in this TLS 1.2 handshake; "" where it may (RFC 7627 5.3)."""
-    why = unusable(h, config, session, 0x0303, config.now())
+    why = unusable(h, config, ticket, 0x0303, config.now())
     if why:
         return why
+    session = ticket.session
     if session.cipher_suite not in hello.cipher_suites or session.cipher_suite not in h.policy.suites:
         return "its cipher suite is not acceptable to both any more"
     if not still_first(h, config, hello, session):
@@ -213,8 +212,9 @@ def answer_extensions(h: Handshake, config: ServerConfig, hello: ClientHello, su
 # -- the abbreviated handshake -----------------------------------------------------------------------
 
 
-def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Session, random: bytes) -> Steps:
+def resume(h: Handshake, config: ServerConfig, hello: ClientHello, ticket: Ticket, random: bytes) -> Steps:
     """Figure 2: we finish first."""
+    session = ticket.session
     suite = h.policy.suites[session.cipher_suite]
     h.suite = suite
     h.facts.update(cipher_suite=suite.code, resumed=True)
@@ -231,7 +231,7 @@ def resume(h: Handshake, config: ServerConfig, hello: ClientHello, session: Sess
     etm = X.encrypt_then_mac in extensions
     keys = Keys12(h, suite, hello.random + random, encrypt_then_mac=etm)
     h.facts["encrypt_then_mac"] = etm
-    keys.resume(Secret(session.secret))
+    keys.resume(ticket.secret)
     if X.session_ticket in extensions:
         send_ticket(h, config, keys)
     keys.write_keys(client=False)

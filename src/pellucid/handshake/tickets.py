@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.config import ServerConfig
 from pellucid.crypto.suites import Suite
-from pellucid.resumption.sessions import FORMAT, TICKET_FORMAT, Session, TicketContent
+from pellucid.resumption.sessions import FORMAT, TICKET_FORMAT, Session, Ticket, TicketContent
 
 if TYPE_CHECKING:
     from pellucid.handshake.context import Handshake
@@ -27,14 +27,15 @@ def server_binding(config: ServerConfig) -> bytes:
     return known
 
 
-def unusable(h: Handshake, config: ServerConfig, session: Session, version: int, now: float) -> str:
-    """Why a session of ours may not be resumed here; "" where it may (RFC 8446 4.2.11 and 4.6.1, RFC 6066 3).
+def unusable(h: Handshake, config: ServerConfig, ticket: Ticket, version: int, now: float) -> str:
+    """Why a ticket of ours may not be resumed here; "" where it may (RFC 8446 4.2.11 and 4.6.1, RFC 6066 3).
 
     What only one version asks for, that version's handshake adds. The words are constants, and cost nothing.
     """
+    session = ticket.session
     if session.version != version:
         return "it is of another version of TLS"
-    if session.expired(now):
+    if ticket.expired(now):
         return "it is too old: its lifetime is over"
     if session.server_name != (h.name or "").encode():
         return "it was issued under another server name"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Protocol, Self
 
 from pellucid.errors import Reason, UsageError
@@ -111,7 +110,26 @@ class Session(Struct):
         return session
 
 
-_values = attrgetter(*Session.fields)
+class Ticket:
+    """A ticket that was opened.
+
+    Attributes:
+        secret, age_add, issued_at: this ticket's own.
+        session: what it has in common with others, in which these three say nothing. It is read once for
+            all of them: do not change it.
+    """
+
+    __slots__ = ("age_add", "issued_at", "secret", "session")
+
+    def __init__(self, secret: Secret, age_add: int, issued_at: int, session: Session) -> None:
+        self.secret = secret
+        self.age_add = age_add
+        self.issued_at = issued_at
+        self.session = session
+
+    def expired(self, now: float) -> bool:
+        """Whether the lifetime is over at `now` (seconds since 1970)."""
+        return now * 1000 >= self.issued_at + self.session.lifetime * 1000
 
 
 class TicketContent(Struct):
@@ -130,8 +148,8 @@ class TicketContent(Struct):
     session: bytes = field(Rest())
 
     @classmethod
-    def opened(cls, data: bytes) -> Session:
-        """The session of a ticket, from what `TicketIssuer.open` gave.
+    def opened(cls, data: bytes) -> Ticket:
+        """The ticket, from what `TicketIssuer.open` gave.
 
         Raises:
             UsageError: these are no ticket's bytes, or another version's.
@@ -142,11 +160,8 @@ class TicketContent(Struct):
             raise UsageError(Reason.BAD_CONFIG, f"not a ticket: {error.detail}") from None
         if content.format != TICKET_FORMAT:
             raise UsageError(Reason.BAD_CONFIG, f"a ticket of format {content.format}, not {TICKET_FORMAT}")
-        # What many tickets have in common is read once, and copied for each.
-        session = Session(*_values(Session._read(Session.recall, content.session)))
-        session.secret = Secret(content.secret)
-        session.age_add, session.issued_at = content.age_add, content.issued_at
-        return session
+        session = Session._read(Session.recall, content.session)
+        return Ticket(Secret(content.secret), content.age_add, content.issued_at, session)
 
 
 class SessionMemory(Protocol):
