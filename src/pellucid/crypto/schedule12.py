@@ -109,7 +109,7 @@ class KeyBlock:
         block = prf(b"key expansion", randoms[32:] + randoms[:32], layout.size)
         if note is not None:
             note(("key block", block, prf.secret, randoms))
-        cuts = [Secret(cut) for cut in layout.unpack(block)]
+        cuts = tuple(map(Secret, layout.unpack(block)))
         self.client, self.server = WriteKeys(*cuts[::2]), WriteKeys(*cuts[1::2])
 
 

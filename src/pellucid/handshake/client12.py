@@ -6,7 +6,8 @@ Static RSA, the key exchange of the textbooks, comes from `pellucid.legacy` if a
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pellucid.config import TLS_1_3, ClientConfig
 from pellucid.crypto.groups import GROUPS
@@ -14,7 +15,7 @@ from pellucid.crypto.schedule12 import psk_pre_master
 from pellucid.crypto.signatures import SCHEMES, kind_of, verify
 from pellucid.crypto.suites import Suite
 from pellucid.errors import Reason, refuse
-from pellucid.events import FindPsk, SelectIdentity, VerifyPeer
+from pellucid.events import FindPsk, SelectIdentity, SessionReceived, VerifyPeer
 from pellucid.handshake.authentication import believe_raw_key, choose_scheme
 from pellucid.handshake.certificate_types import (
     RAW_PUBLIC_KEY,
@@ -56,6 +57,9 @@ from pellucid.wire.messages import (
     ServerKeyExchangeECDHEPSK,
     ServerKeyExchangePSK,
 )
+
+if TYPE_CHECKING:
+    from pellucid.info import ConnectionInfo
 
 T = HandshakeType
 EXPECT_CERTIFICATE: Expect = {T.certificate: Certificate12}
@@ -445,56 +449,65 @@ def finish(
     conn._exporter = (keys.suite.hash, keys.master, keys.randoms)
     conn._master = first_finished
     conn._completed()
-    session = session_of(h, config, keys, hello, ticket, old)
-    if session is not None:
-        keep_session(conn, lambda: session)
-    kept = [one for one in (old, session) if one is not None]
+    new: SessionReceived | None = None
+    if ticket is not None and ticket.ticket:
+        new = new_session(h, config, keys, ticket.ticket, b"", ticket.ticket_lifetime_hint or 7200)
+    elif old is None and hello.legacy_session_id_echo:
+        new = new_session(h, config, keys, b"", hello.legacy_session_id_echo, 7200)
+    if new is None and old is None:
+        conn._revoke = None
+        return
 
     def revoke() -> None:
-        for one in kept:
-            one.revoke()
+        if old is not None:
+            old.revoke()
+        if new is not None:
+            new.session.revoke()
 
-    conn._revoke = revoke if kept else None
+    conn._revoke = revoke
+
+
+def new_session(
+    h: Handshake, config: ClientConfig, keys: Keys12, ticket: bytes, session_id: bytes, lifetime: int
+) -> SessionReceived:
+    """What resumes this connection, by a ticket or a session id; `lifetime` in seconds."""
+    now, binding = int(config.now() * 1000), session_binding(config, h.name)
+    make = partial(session_of, h.conn.info, keys.master, ticket, session_id, now, lifetime, binding)
+    return keep_session(h.conn, make)
 
 
 def session_of(
-    h: Handshake,
-    config: ClientConfig,
-    keys: Keys12,
-    hello: ServerHello,
-    ticket: NewSessionTicket12 | None,
-    old: Session | None,
-) -> Session | None:
-    """What resumes this connection: the new ticket, or the session id; nothing new gives nothing."""
-    if ticket is not None and ticket.ticket:
-        name, session_id, lifetime = ticket.ticket, b"", ticket.ticket_lifetime_hint or 7200
-    elif old is None and hello.legacy_session_id_echo:
-        name, session_id, lifetime = b"", hello.legacy_session_id_echo, 7200
-    else:
-        return None
-    facts = h.facts
+    info: ConnectionInfo,
+    master: Secret,
+    ticket: bytes,
+    session_id: bytes,
+    now: int,
+    lifetime: int,
+    binding: bytes,
+) -> Session:
+    """The session that came at `now`."""
     return Session(
         FORMAT,
         0x0303,
-        keys.suite.code,
-        keys.master,
-        name,
-        int(config.now() * 1000),
+        info.cipher_suite,
+        master,
+        ticket,
+        now,
         min(lifetime, 604_800),
         0,
         0,
-        int(bool(facts["extended_master_secret"])),
-        int(keys.encrypt_then_mac),
-        facts.get("group") or 0,
-        facts.get("signature_scheme") or 0,
-        (h.name or "").encode(),
-        (facts.get("alpn") or "").encode("latin-1"),
-        session_binding(config, h.name),
+        int(info.extended_master_secret),
+        int(info.encrypt_then_mac),
+        info.group or 0,
+        info.signature_scheme or 0,
+        (info.server_name or "").encode(),
+        (info.alpn or "").encode("latin-1"),
+        binding,
         session_id,
-        facts.get("peer_chain", ()),
-        facts.get("verified_chain", ()),
-        facts.get("ocsp_response") or b"",
-        facts.get("scts", ()),
+        info.peer_chain,
+        info.verified_chain,
+        info.ocsp_response or b"",
+        info.scts,
         b"",
-        facts.get("peer_public_key") or b"",
+        info.peer_public_key or b"",
     )

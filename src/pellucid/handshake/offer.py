@@ -87,10 +87,11 @@ def _binding_of(settings: bytes, name: str) -> bytes:
     return hashlib.sha256(settings + name.lower().encode()).digest()[:16]
 
 
-def keep_session(conn: Machine, make: Callable[[], Session]) -> None:
+def keep_session(conn: Machine, make: Callable[[], Session]) -> SessionReceived:
     """A session has come: the store keeps it, and the application may. `make` makes it for whoever does."""
     event = SessionReceived(make)
     config = conn._config
     if isinstance(config, ClientConfig) and config.session_store is not None:
         config.session_store.put(event.session)
     conn._events.append(event)
+    return event
