@@ -37,13 +37,14 @@ def label_prefix(length: int, label: bytes, context_length: int) -> bytes:
     return length.to_bytes(2, "big") + bytes([6 + len(label)]) + b"tls13 " + label + bytes([context_length])
 
 
-@cache
 def plain_label(length: int, label: bytes) -> bytes:
     """The whole `HkdfLabel` with an empty context, and HKDF-Expand's counter byte behind it."""
     return label_prefix(length, label, 0) + b"\x01"
 
 
+_KEY = {length: plain_label(length, b"key") for length in (16, 32)}  # of an AEAD
 _IV = plain_label(12, b"iv")
+_FINISHED = {length: plain_label(length, b"finished") for length in (32, 48)}  # of a hash
 
 
 def extract(hash: Hash, salt: bytes, secret: bytes) -> Secret:
@@ -92,7 +93,7 @@ class TrafficSecret:
         if context is None:
             context = self._context = HMAC(self.secret, self.hash.algorithm)
         expanded = context.copy()
-        expanded.update(plain_label(length, b"key"))
+        expanded.update(_KEY[length])
         key = Secret(expanded.finalize()[:length])
         expanded = context.copy()
         expanded.update(_IV)
@@ -104,7 +105,7 @@ class TrafficSecret:
         if context is None:
             context = self._context = HMAC(self.secret, hash.algorithm)
         expanded = context.copy()
-        expanded.update(plain_label(hash.length, b"finished"))
+        expanded.update(_FINISHED[hash.length])
         mac = HMAC(expanded.finalize(), hash.algorithm)
         mac.update(transcript_hash)
         return mac.finalize()
@@ -212,7 +213,7 @@ class KeySchedule:
         """A PSK binder (RFC 8446 section 4.2.11.2). `label`: "res binder", "ext binder" or "imp binder"."""
         hash = self.hash
         key = self.derive("binder_key", label, hash.empty)
-        return hash.mac(hash.mac(key, plain_label(hash.length, b"finished")), transcript_hash)
+        return hash.mac(hash.mac(key, _FINISHED[hash.length]), transcript_hash)
 
 
 def resumption_psk(hash: Hash, resumption_master_secret: Secret, ticket_nonce: bytes) -> Secret:
