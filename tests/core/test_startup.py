@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from pellucid import Authority
+
 #: What a command does not need that only prints a line: told handshakes, TLS itself, primitives, colours.
 HEAVY = (
     "pellucid.glass",
@@ -67,3 +69,50 @@ def test_the_views_that_nobody_asks_for_are_not_loaded() -> None:
         ),
     )
     assert views == {f"pellucid.glass.views{name}" for name in ("", ".common", ".keys")}
+
+
+def test_blocking_sockets_load_no_event_loop_and_no_other_tls() -> None:
+    """asyncio loads `ssl`: a second OpenSSL in a process that came for another TLS."""
+    modules = loaded("from pellucid import connect, serve, TLSSocket")
+    assert "pellucid.io.sockets" in modules
+    assert not among(("asyncio", "concurrent", "logging", "ssl", "_ssl", "pellucid.glass"), modules)
+
+
+@pytest.mark.parametrize("command", ["connect", "serve", "demo"])
+def test_commands_over_blocking_sockets_load_no_event_loop(command: str) -> None:
+    modules = ran(command, "--help")
+    assert f"pellucid.cli.{command}" in modules
+    assert not among(("asyncio", "ssl", "pellucid.glass.page", "pellucid.proxy"), modules)
+
+
+HANDSHAKE = """
+from pellucid import ClientConfig, ClientConnection, Identity, ServerConfig, ServerConnection, Trust
+authority, pem = sys.argv[1:]
+server = ServerConnection(ServerConfig(identities=(Identity.from_pem(pem),)))
+client = ClientConnection(ClientConfig(trust=Trust.from_pem(authority)), server_name="localhost")
+while not (client.handshake_complete and server.handshake_complete):
+    server.receive_data(client.data_to_send())
+    client.receive_data(server.data_to_send())
+"""
+
+
+def test_a_first_handshake_loads_no_revocation_no_words_and_nothing_old() -> None:
+    authority = Authority.create()
+    pem = authority.issue("localhost").to_pem().decode()
+    modules = loaded(HANDSHAKE, authority.pem.decode(), pem)
+    assert "pellucid.trust.verification" in modules
+    assert not among(
+        (
+            "pellucid.glass",
+            "pellucid.io",
+            "pellucid.legacy",
+            "pellucid.trust.authority",
+            "pellucid.trust.diagnosis",
+            "pellucid.trust.path",
+            "pellucid.trust.revocation",
+            "cryptography.x509.ocsp",
+            "asyncio",
+            "ssl",
+        ),
+        modules,
+    )

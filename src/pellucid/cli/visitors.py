@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pellucid.cli import exits, files, problems
-from pellucid.cli import www as status
 from pellucid.cli.after import after_handshake
 from pellucid.cli.options import AfterFlags, RecordFlags
 from pellucid.cli.pictures import Pictures
@@ -46,7 +46,7 @@ class Visitors:
         self.terminal = terminal
         self.keep = keep
         self.pictures = pictures
-        self.www = www
+        self._answer = import_module("pellucid.cli.www").answer if www else self._echo
         self.once = once
         self.after = after
         self.later = later
@@ -87,14 +87,11 @@ class Visitors:
             after_handshake(tls, self.after, self.terminal)
         if self.later:
             tls.request_certificate()
-        if self.www:
-            status.answer(tls, trace)
-        else:
-            self._echo(tls)
+        self._answer(tls, trace)
         tls.shutdown_write()
         self._end("complete", exits.OK)
 
-    def _echo(self, tls: TLSSocket) -> None:
+    def _echo(self, tls: TLSSocket, trace: Trace) -> None:
         if tls.early_data:
             tls.sendall(tls.early_data)
         for data in tls:

@@ -14,7 +14,6 @@ sends if nobody else is sending and the kernel has room; else the next writer ta
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import threading
@@ -134,7 +133,7 @@ class TLSSocket(Shell, SocketLike):
         try:
             value = self._ask(request)
             if inspect.isawaitable(value):
-                value = asyncio.run(_awaited(value))
+                value = _wait_for(value)
         except Exception as error:
             refuse_request(request, error)
         with self._engine:
@@ -300,5 +299,11 @@ class TLSSocket(Shell, SocketLike):
             self._really_close()
 
 
-async def _awaited(value: Any) -> Any:
-    return await value
+def _wait_for(value: Any) -> Any:
+    """What an answer that has to be awaited comes to. Who never gives one need not load an event loop."""
+    import asyncio
+
+    async def awaited() -> Any:
+        return await value
+
+    return asyncio.run(awaited())

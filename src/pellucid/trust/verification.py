@@ -226,16 +226,18 @@ class Trust:
         Raises:
             UsageError: nothing could be read (`Reason.BAD_KEY_FILE`), or no such profile.
         """
-        from pellucid.trust.revocation import load_crls
-
         label = (
             str(sources) if isinstance(sources, str) and "-----BEGIN" not in sources else "named authorities"
         )
+        if crls != ():
+            from pellucid.trust.revocation import load_crls
+
+            crls = load_crls(crls)
         return cls.of(
             load_many(sources),
             profile=profile,
             label=label,
-            crls=load_crls(crls),
+            crls=crls,
             max_intermediates=max_intermediates,
             remember=remember,
         )

@@ -131,7 +131,7 @@ def _identity(chain_pem: bytes, issued: Issued) -> Any:
 def _policy(scenario: Scenario) -> Any:
     """The same version, suite and group as everybody's."""
     import pellucid
-    from pellucid.crypto.suites import legacy_suites, suite_named
+    from pellucid.crypto.suites import SUITES, suite_named
     from pellucid.wire.codepoints import NamedGroup
 
     suite = suite_named(scenario.suite, legacy=True)
@@ -142,7 +142,7 @@ def _policy(scenario: Scenario) -> Any:
     if not scenario.tls13:
         groups += (NamedGroup.secp256r1,)  # the curve of the certificate
     legacy: frozenset[str] = frozenset()
-    if suite.code in legacy_suites():
+    if suite.code not in SUITES:
         legacy = frozenset({"static-rsa"})
     return pellucid.Policy(versions=(version,), cipher_suites=(suite.code,), groups=groups, legacy=legacy)
 
