@@ -119,7 +119,9 @@ class Answers:
                 return judge.client(request.chain, note)
             usage = usage_of(self._conn._facts.get("cipher_suite", 0))
             verified = judge.server(request.chain, self.server_hostname, usage, note)
-            settings_of(self._context).show(self._context, verified.chain[-1])
+            settings = settings_of(self._context)
+            if settings.folders:
+                settings.show(self._context, verified.chain[-1])
             return verified
         except TLSError as error:
             request.fail(error)

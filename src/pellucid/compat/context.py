@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pellucid.compat.ciphers import group_names, known_suites, select_groups, select_schemes, select_suites
+from pellucid.compat.ends import BioEnd, SocketEnd
 from pellucid.compat.failures import plain
 from pellucid.compat.judgement import Anchors, joined
 from pellucid.compat.settings import NATIVE, parse, read_file, settings_of
@@ -55,8 +56,6 @@ class Overrides:
         owner: Any = None,
         session: Any = None,
     ) -> Any:
-        from pellucid.compat.ends import SocketEnd
-
         if server_side and is_unreadable(self):
             return NATIVE._wrap_socket(self, sock, True, server_hostname, owner=owner, session=session)
         return SocketEnd(self, sock, server_side, server_hostname, owner=owner, session=session)
@@ -71,8 +70,6 @@ class Overrides:
         owner: Any = None,
         session: Any = None,
     ) -> Any:
-        from pellucid.compat.ends import BioEnd
-
         if server_side and is_unreadable(self):
             return NATIVE._wrap_bio(
                 self, incoming, outgoing, True, server_hostname, owner=owner, session=session

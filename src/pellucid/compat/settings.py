@@ -115,7 +115,7 @@ class Settings:
 
     def show(self, context: Any, anchor: bytes) -> None:
         """Let `get_ca_certs()` list an authority of a folder, as OpenSSL does once it was of use."""
-        if self.folders and anchor not in context.get_ca_certs(True):
+        if anchor not in context.get_ca_certs(True):
             NATIVE.load_verify_locations(context, None, None, anchor)
 
     def issuer(self, *, stateful: bool) -> TicketIssuer:
