@@ -31,6 +31,8 @@ RUN = 4 * MAX_PLAINTEXT  # bytes of data that are handed out in one piece: large
 _BYTES = tuple(bytes((number,)) for number in range(256))
 _PROTECTED = b"\x17\x03\x03"  # how every protected record of TLS 1.3 begins (RFC 8446 section 5.2)
 _header = Struct(">3sH").pack
+_plain_header = Struct(">BHH").pack  # type, version, length (RFC 8446 section 5.1)
+_associated = Struct(">QBHH").pack  # sequence number, type, version, length (RFC 5246 section 6.2.3.3)
 
 
 class Sealing:
@@ -112,8 +114,7 @@ class PlainSealing(Sealing):
 
     def seal(self, content_type: int, fragment: bytes) -> bytes:
         """RFC 8446 section 5.1."""
-        size = len(fragment)
-        return b"%c\x03%c%c%c%b" % (content_type, self.version & 255, size >> 8, size & 255, fragment)
+        return _plain_header(content_type, self.version, len(fragment)) + fragment
 
 
 class PlainOpening(Opening):
@@ -340,12 +341,11 @@ class Sealing12(Sealing):
         if sequence >= self._limit and content_type == APPLICATION_DATA:  # an alert may still go out
             raise TLSError(Reason.SEQUENCE_OVERFLOW)
         self._sequence = sequence + 1
-        number = sequence.to_bytes(8, "big")
         size = len(fragment)
-        associated = b"%b%c\x03\x03%c%c" % (number, content_type, size >> 8, size & 255)
-        total = size + self._overhead
-        header = b"%c\x03\x03%c%c" % (content_type, total >> 8, total & 255)
+        associated = _associated(sequence, content_type, 0x0303, size)
+        header = _plain_header(content_type, 0x0303, size + self._overhead)
         if self._explicit:
+            number = sequence.to_bytes(8, "big")
             return header + number + self._encrypt(self._fixed + number, fragment, associated)
         return header + self._encrypt((self._iv ^ sequence).to_bytes(12, "big"), fragment, associated)
 
@@ -374,7 +374,7 @@ class Opening12(Opening):
             refuse(Reason.BAD_RECORD_MAC, "the record is shorter than its tag")
         if size > self.max_inner:
             refuse(Reason.RECORD_OVERFLOW, f"{size} bytes")
-        associated = b"%b%c\x03\x03%c%c" % (sequence.to_bytes(8, "big"), content_type, size >> 8, size & 255)
+        associated = _associated(sequence, content_type, 0x0303, size)
         try:
             if self._explicit:
                 nonce = self._fixed + bytes(payload[:8])

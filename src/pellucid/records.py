@@ -18,7 +18,6 @@ from pellucid.protection import (
     ALERT,
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
-    CHEAP_TO_COPY,
     HANDSHAKE,
     HANDSHAKE_KEYS,
     PLAIN,
@@ -228,8 +227,7 @@ class ReadHalf:
             else:
                 self._pos = stop
             if kind > ALERT and self.skip is None and self.note is None:  # as it mostly is
-                payload = buffer[start:stop] if length < CHEAP_TO_COPY else memoryview(buffer)[start:stop]
-                return protection.open(kind, buffer[pos:start], payload)
+                return protection.open(kind, buffer[pos:start], buffer[start:stop])
             opened = self._open(kind, buffer[pos:stop])
             if opened is not None:
                 return opened
