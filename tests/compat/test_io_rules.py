@@ -376,11 +376,11 @@ def test_a_timeout_in_the_middle_of_a_record_loses_nothing(contexts: Contexts, c
             client.recv(1)  # the tickets
         wire, kept = bytearray(), socket.socket.send
 
-        def keep(sock: Any, data: Any) -> int:
+        def keep(data: Any) -> int:
             wire.extend(data)
             return len(data)
 
-        server._sslobj._send = keep
+        server._sslobj._transmit = keep
         server.sendall(b"whole")
         kept(server, wire[:cut])
         client.settimeout(0.05)

@@ -1,12 +1,17 @@
 """The two transports of the low-level object: a pair of `ssl.MemoryBIO`, and a socket.
 
 No RFC. Neither takes more than it was asked for: a record's header, then its body.
+
+A socket with a timeout asks the system before each call whether the call would have to wait. That is one
+call too many where it will hardly have to: for the body of a record whose header is here, and for what is
+sent. There the socket's descriptor, which does not block, is used by itself first, as OpenSSL does.
 """
 
 from __future__ import annotations
 
 import _socket
 import contextlib
+import os
 import select
 import ssl
 import time
@@ -15,7 +20,7 @@ from typing import Any
 
 from pellucid.compat.alerts import look_around
 from pellucid.compat.failures import plain, want_read, want_write
-from pellucid.compat.lowlevel import LowLevel
+from pellucid.compat.lowlevel import HEADER, LowLevel
 
 
 class BioEnd(LowLevel):
@@ -78,6 +83,7 @@ class SocketEnd(LowLevel):
         plain_socket = isinstance(sock, _socket.socket)
         kind: Any = _socket.socket if plain_socket else type(sock)
         self._recv, self._send = kind.recv, kind.send
+        self._direct = plain_socket and os.name == "posix"
         self._deadline: float | None = None
 
     def _socket(self) -> Any:
@@ -96,20 +102,32 @@ class SocketEnd(LowLevel):
             raise TimeoutError("The TLS operation timed out")
 
     def _receive(self, size: int) -> bytes:
+        sock = self._sock()
         try:
-            return self._recv(self._sock(), size)  # type: ignore[no-any-return]
+            if self._deadline is not None and len(self._record) == HEADER and self._direct:
+                try:
+                    return os.read(sock.fileno(), size)
+                except BlockingIOError:
+                    pass
+            return self._recv(sock, size)  # type: ignore[no-any-return]
         except BlockingIOError:
             raise want_read() from None
-        except (OSError, TypeError):
+        except (OSError, TypeError, AttributeError):
             self._socket()  # it may be gone
             raise
 
     def _transmit(self, data: bytes | memoryview) -> int:
+        sock = self._sock()
         try:
-            return self._send(self._sock(), data)  # type: ignore[no-any-return]
+            if self._deadline is not None and self._direct:
+                try:
+                    return os.write(sock.fileno(), data)
+                except BlockingIOError:
+                    pass
+            return self._send(sock, data)  # type: ignore[no-any-return]
         except BlockingIOError:
             raise want_write() from None
-        except (OSError, TypeError):
+        except (OSError, TypeError, AttributeError):
             self._socket()
             raise
 

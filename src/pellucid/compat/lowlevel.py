@@ -41,7 +41,7 @@ from pellucid.events import DataReceived, HandshakeCompleted, PeerClosed, Reques
 CHUNK = 65_536
 """Bytes sealed at once."""
 
-_HEADER = 5
+HEADER = 5
 _MOST = 16_384 + 2_048  # RFC 5246 6.2.3; what is longer is refused by the connection itself
 _IGNORE_EOF = 0x80  # OP_IGNORE_UNEXPECTED_EOF
 
@@ -235,8 +235,8 @@ class LowLevel(Answers, Agreed, More):
         """One record from the network; b"": there is none, since the line ended."""
         if self._record:
             return self._take_rest()
-        header = self._receive(_HEADER)
-        if len(header) == _HEADER and header[1] == 3 and 0 < (size := header[3] << 8 | header[4]) <= _MOST:
+        header = self._receive(HEADER)
+        if len(header) == HEADER and header[1] == 3 and 0 < (size := header[3] << 8 | header[4]) <= _MOST:
             self._record = header
             body = self._receive(size)
             if len(body) == size:
@@ -541,12 +541,12 @@ class LowLevel(Answers, Agreed, More):
 
 def _missing(record: bytes) -> int:
     """How many bytes are still to come of a record of which these are here."""
-    if len(record) < _HEADER:
-        return _HEADER - len(record)
+    if len(record) < HEADER:
+        return HEADER - len(record)
     length = record[3] << 8 | record[4]
     if record[1] != 3 or length > _MOST:
         return 0  # it is for the connection to refuse
-    return _HEADER + length - len(record)
+    return HEADER + length - len(record)
 
 
 def _as_bytes(data: Any) -> bytes | memoryview:
