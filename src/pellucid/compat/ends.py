@@ -102,7 +102,7 @@ class SocketEnd(LowLevel):
             raise TimeoutError("The TLS operation timed out")
 
     def _receive(self, size: int) -> bytes:
-        sock = self._sock()
+        sock: Any = self._sock()
         try:
             if self._deadline is not None and len(self._record) == HEADER and self._direct:
                 try:
@@ -117,7 +117,7 @@ class SocketEnd(LowLevel):
             raise
 
     def _transmit(self, data: bytes | memoryview) -> int:
-        sock = self._sock()
+        sock: Any = self._sock()
         try:
             if self._deadline is not None and self._direct:
                 try:
