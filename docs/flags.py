@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import click
@@ -36,8 +35,8 @@ def commands() -> dict[str, click.Command]:
 
 def groups() -> dict[str, tuple[str, ...]]:
     """The bundles of flags: their title, and their parameters' names."""
-    kinds = [kind for kind in vars(options).values() if isinstance(kind, type) and is_dataclass(kind)]
-    return {str(kind.__doc__).rstrip("."): tuple(field.name for field in fields(kind)) for kind in kinds}
+    kinds = [kind for name, kind in vars(options).items() if name.endswith("Flags")]
+    return {str(kind.__doc__).rstrip("."): kind._fields for kind in kinds}
 
 
 def text() -> str:

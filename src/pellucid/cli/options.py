@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -22,16 +21,14 @@ from pellucid.cli.terminal import Terminal
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class TrustFlags:
+class TrustFlags(NamedTuple):
     """Who is believed."""
 
     ca: tuple[str, ...]
     insecure: bool
 
 
-@dataclass(frozen=True)
-class IdentityFlags:
+class IdentityFlags(NamedTuple):
     """Who we are."""
 
     cert: tuple[str, ...]
@@ -42,8 +39,7 @@ class IdentityFlags:
     trust_key: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class PskFlags:
+class PskFlags(NamedTuple):
     """A key that both sides hold already."""
 
     psk: str | None
@@ -51,8 +47,7 @@ class PskFlags:
     psk_context: str | None
 
 
-@dataclass(frozen=True)
-class SessionFlags:
+class SessionFlags(NamedTuple):
     """A client's resumption and early data."""
 
     session: str | None
@@ -62,8 +57,7 @@ class SessionFlags:
     tickets: int | None
 
 
-@dataclass(frozen=True)
-class OfferFlags:
+class OfferFlags(NamedTuple):
     """What only a client can say."""
 
     key_shares: str | None
@@ -72,16 +66,14 @@ class OfferFlags:
     post_handshake_auth: bool
 
 
-@dataclass(frozen=True)
-class VisitorFlags:
+class VisitorFlags(NamedTuple):
     """What a server asks of its clients."""
 
     client_auth: str
     client_ca: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class GrantFlags:
+class GrantFlags(NamedTuple):
     """What a server gives its clients."""
 
     tickets: int
@@ -90,8 +82,7 @@ class GrantFlags:
     require_server_name: bool
 
 
-@dataclass(frozen=True)
-class ProxyFlags:
+class ProxyFlags(NamedTuple):
     """What a proxy does, and between whom."""
 
     listen: tuple[str, int]
@@ -108,8 +99,7 @@ class ProxyFlags:
     live: bool
 
 
-@dataclass(frozen=True)
-class AfterFlags:
+class AfterFlags(NamedTuple):
     """What happens once the handshake is complete."""
 
     key_update: bool
@@ -117,8 +107,7 @@ class AfterFlags:
     export_length: int
 
 
-@dataclass(frozen=True)
-class NameFlags:
+class NameFlags(NamedTuple):
     """What the server is called."""
 
     server_name: str | None
@@ -126,8 +115,7 @@ class NameFlags:
     verify_name: str | None
 
 
-@dataclass(frozen=True)
-class NegotiationFlags:
+class NegotiationFlags(NamedTuple):
     """What may be negotiated."""
 
     tls: str | None
@@ -145,8 +133,7 @@ class NegotiationFlags:
     grease: bool
 
 
-@dataclass(frozen=True)
-class NetworkFlags:
+class NetworkFlags(NamedTuple):
     """How the line is made."""
 
     timeout: float
@@ -157,8 +144,7 @@ class NetworkFlags:
     unix: str | None
 
 
-@dataclass(frozen=True)
-class OutputFlags:
+class OutputFlags(NamedTuple):
     """What is printed and kept."""
 
     view: tuple[str, ...]
@@ -182,16 +168,14 @@ class OutputFlags:
         return made
 
 
-@dataclass(frozen=True)
-class RecordFlags:
+class RecordFlags(NamedTuple):
     """What is written to files."""
 
     keylog: str | None
     record: str | None
 
 
-@dataclass(frozen=True)
-class PictureFlags:
+class PictureFlags(NamedTuple):
     """What is drawn into files."""
 
     html: str | None
@@ -199,9 +183,9 @@ class PictureFlags:
     pcap: str | None
 
 
-def _bundle(kind: type, name: str, *options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """A decorator that adds `options` and hands them over together, as `kind`, under `name`."""
-    own = [field.name for field in fields(kind)]
+def _bundle(kind: Any, name: str, *options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """A decorator that adds `options` and hands them over together, as the tuple `kind`, under `name`."""
+    own: tuple[str, ...] = kind._fields
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
