@@ -344,3 +344,22 @@ def test_the_plain_numbers_of_extensions_are_the_registrys() -> None:
     numbers = {name: value for name, value in vars(extension_types).items() if type(value) is int}
     assert len(numbers) > 25
     assert numbers == {name: ExtensionType[name].value for name in numbers}
+
+
+def test_each_function_is_compiled_when_it_is_first_called_and_then_no_more() -> None:
+    class Pair(Struct):
+        left: int = language.field(language.Uint8())
+        right: bytes = language.field(OpaqueVector(0, 255))
+
+    fills, reads, recalls, writes = Pair.__init__, Pair.decode, Pair.recall, Pair.encode
+    wire = Pair(7, b"ab").encode()
+    assert (Pair.decode, Pair.recall) == (reads, recalls), "what is only written is not compiled to be read"
+    assert Pair.encode is not writes
+    assert Pair.decode(wire) == Pair.recall(wire) == Pair(7, b"ab")
+    compiled = Pair.__init__, Pair.decode, Pair.recall, Pair.encode
+    # Whoever kept what stood there before gets the same, and compiles nothing again.
+    assert reads(wire) == recalls(wire) == Pair(7, b"ab")
+    another = Pair.__new__(Pair)
+    fills(another, 7, b"ab")
+    assert writes(another) == wire
+    assert compiled == (Pair.__init__, Pair.decode, Pair.recall, Pair.encode)

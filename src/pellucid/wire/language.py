@@ -401,34 +401,39 @@ class _StructMeta(type):
 
 
 def _compile_later(cls: Any, specs: dict[str, FieldSpec]) -> None:
-    """Compile `cls` when one of its functions is first called: few of all structures meet in one process."""
+    """Compile each function of `cls` when it is first called.
 
-    def ready() -> Any:
-        if cls.__dict__["__init__"] is init:
-            _compile(cls, specs)
-        return cls
+    Few of all structures meet in one process, and most of these are only written there, or only read. Threads
+    that come at once compile the same, and either's result will do.
+    """
 
     def init(self: Any, *values: Any, **named: Any) -> None:
-        ready().__init__(self, *values, **named)
+        if cls.__init__ is init:
+            cls.__init__ = _compiled_init(specs)
+        cls.__init__(self, *values, **named)
 
-    cls.__init__ = init
-    cls.decode = staticmethod(lambda data, pos=0: ready().decode(data, pos))
-    cls.recall = staticmethod(lambda data: ready().recall(data))
-    cls.encode = lambda self: ready().encode(self)
+    def decode(data: bytes, pos: int = 0) -> Any:
+        if cls.decode is decode:
+            cls.decode = staticmethod(_compiled_decode(cls))
+        return cls.decode(data, pos)
+
+    def recall(data: bytes) -> Any:
+        if cls.recall is recall:
+            cls.recall = staticmethod(_Memory(cls.decode).__getitem__)
+        return cls.recall(data)
+
+    def encode(self: Any) -> Any:
+        if cls.encode is encode:
+            cls.encode = _compiled_encode(cls)
+        return cls.encode(self)
+
+    cls.__init__, cls.encode = init, encode
+    cls.decode, cls.recall = staticmethod(decode), staticmethod(recall)
 
 
-def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
-    """Make `__init__`, `decode` and `encode` of `cls` from its declaration."""
-    env: dict[str, Any] = {
-        "ABSENT": ABSENT,
-        "excess": _excess,
-        "extensions_bytes": extensions_bytes,
-        "extensions_from": extensions_from,
-        "fail": fail,
-        "lacking": _lacking,
-        "pack": struct.pack,
-        "unpack": struct.unpack,
-    }
+def _compiled_init(specs: dict[str, FieldSpec]) -> Any:
+    """`__init__` of the structure that has these fields."""
+    env: dict[str, Any] = {}
     arguments = []
     for key, spec in specs.items():
         if spec.default is _MISSING:
@@ -436,23 +441,38 @@ def _compile(cls: Any, specs: dict[str, FieldSpec]) -> None:
         else:
             env[f"default_{key}"] = spec.default
             arguments.append(f"{key}=default_{key}")
-    source = [f"def __init__(self, {', '.join(arguments)}):", "    pass"]
-    source += [f"    self.{key} = {key}" for key in specs]
-    whole = Nested(cls)
+    return _function(f"__init__(self, {', '.join(arguments)})", [f"self.{key} = {key}" for key in specs], env)
+
+
+def _compiled_decode(cls: Any) -> Any:
+    """`decode` of `cls`, from its declaration."""
+    env = {
+        "ABSENT": ABSENT,
+        "excess": _excess,
+        "extensions_from": extensions_from,
+        "fail": fail,
+        "lacking": _lacking,
+        "unpack": struct.unpack,
+    }
     decoder = Decoder(env)
-    whole.read("found", "", decoder)
-    source += ["def decode(data, pos=0):", "    end = len(data)", *(f"    {line}" for line in decoder.lines)]
-    source += [f"    if pos != end: excess({cls.__name__!r}, end - pos)", "    return found"]
+    Nested(cls).read("found", "", decoder)
+    end = f"if pos != end: excess({cls.__name__!r}, end - pos)"
+    return _function("decode(data, pos=0)", ["end = len(data)", *decoder.lines, end, "return found"], env)
+
+
+def _compiled_encode(cls: Any) -> Any:
+    """`encode` of `cls`, from its declaration."""
+    env = {"ABSENT": ABSENT, "extensions_bytes": extensions_bytes, "pack": struct.pack}
     encoder = Encoder(env)
-    whole.write("self", encoder)
+    Nested(cls).write("self", encoder)
     parts = encoder.parts()
-    source += ["def encode(self):", *(f"    {line}" for line in encoder.lines)]
-    source += [f"    return b''.join({parts})"]
-    exec("\n".join(source), env)
-    cls.decode = staticmethod(env["decode"])
-    cls.recall = staticmethod(_Memory(env["decode"]).__getitem__)
-    cls.encode = env["encode"]
-    cls.__init__ = env["__init__"]  # the last: `ready` looks at it, in any thread
+    return _function("encode(self)", [*encoder.lines, f"return b''.join({parts})"], env)
+
+
+def _function(signature: str, lines: list[str], env: dict[str, Any]) -> Any:
+    """The function of these lines; what their names mean, `env` says."""
+    exec("\n".join((f"def {signature}:", *(f"    {line}" for line in lines or ["pass"]))), env)
+    return env[signature.partition("(")[0]]
 
 
 class _Memory(dict[bytes, Any]):
