@@ -94,7 +94,7 @@ class WriteHalf:
             return
         try:
             for at in range(0, len(data), most):
-                self._seal(self._type, memoryview(data)[at : at + most])  # type: ignore[arg-type]
+                self._seal(self._type, data[at : at + most])
         except TLSError:
             self._pending = [data[at:]]
             raise
@@ -103,7 +103,7 @@ class WriteHalf:
         wire = self.protection.seal(content_type, fragment)
         self._out.append(wire)
         if self.note is not None:
-            self.note(("record", True, self.protection.epoch, content_type, wire, bytes(fragment)))
+            self.note(("record", True, self.protection.epoch, content_type, wire, fragment))
 
     def ahead(self, content_type: int, data: bytes) -> None:
         """Seal `data` in front of application data that waits (RFC 8446 section 4.6.3)."""

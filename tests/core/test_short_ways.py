@@ -294,12 +294,20 @@ def test_long_data_is_sealed_as_if_each_record_were_alone(house: House, suite: i
     for most in (MAX_PLAINTEXT, 1000, len(data) // 4):
         sealing._sequence = before
         whole = sealing.seal_data(data, most)
-        assert bool(whole) == (suite < 0x1400), "TLS 1.2 has no such way"
         after, sealing._sequence = sealing._sequence, before
         alone = [sealing.seal(DATA, data[at : at + most]) for at in range(0, len(data), most)]
-        if whole:
-            assert whole == b"".join(alone)
-            assert after == sealing._sequence
+        assert whole == b"".join(alone)
+        assert after == sealing._sequence
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_long_data_takes_all_its_records_or_none(house: House, suite: int) -> None:
+    client, _ = pair_with(house, suite)
+    sealing: Any = client._write.protection
+    for left in (2, 3):
+        sealing._sequence = before = sealing._limit - left
+        assert bool(sealing.seal_data(bytes(2001), 1000)) == (left == 3)
+        assert sealing._sequence == (before if left == 2 else sealing._limit)
 
 
 @pytest.mark.parametrize("suite", SUITES)
