@@ -333,6 +333,25 @@ def test_the_header_of_a_message() -> None:
     assert messages.handshake(1, bytes(65_536))[:4] == b"\1\1\0\0"
 
 
+def test_what_was_read_lately_is_remembered_within_bounds() -> None:
+    class Word(Struct):
+        letters: bytes = language.field(OpaqueVector(1, 2**16 - 1))
+
+    first = Word(b"first").encode()
+    assert Word.recall(first) == Word(b"first")
+    assert Word.recall(first) is Word.recall(bytes(bytearray(first)))
+    longest, too_long = (Word(bytes(size)).encode() for size in (254, 255))
+    assert Word.recall(longest) is Word.recall(longest)
+    assert Word.recall(too_long) == Word(bytes(255))
+    assert Word.recall(too_long) is not Word.recall(too_long)
+    for _ in range(2):  # a refusal is not remembered
+        with pytest.raises(DecodeError, match="letters"):
+            Word.recall(b"\0\0")
+    for number in range(1000):
+        assert Word.recall(Word(b"%d" % number).encode()).letters == b"%d" % number
+    assert len(Word.recall.__self__) <= 64  # type: ignore[attr-defined]
+
+
 def test_the_language_is_complete() -> None:
     """Each type of the language appears in this test's interpreter."""
     types = {cls for cls in vars(language).values() if isinstance(cls, type) and issubclass(cls, WireType)}
