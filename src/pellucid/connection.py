@@ -17,7 +17,7 @@ by the next call to `data_to_send`. What happens inside is in `machine.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pellucid.config import ClientConfig, ServerConfig
 from pellucid.crypto import schedule12, schedule13
@@ -28,7 +28,7 @@ from pellucid.handshake.context import Handshake
 from pellucid.handshake.post import request_certificate, update_keys
 from pellucid.handshake.server import server
 from pellucid.machine import Machine
-from pellucid.protection import APPLICATION_DATA
+from pellucid.protection import APPLICATION_DATA, CHEAP_TO_COPY
 from pellucid.secret import Secret
 from pellucid.wire.codepoints import Alert, AlertLevel
 
@@ -149,8 +149,11 @@ class Connection(Machine):
                 pass  # the keys are used up
         return b""
 
-    def deprotect(self, wire: bytes) -> bytes:
+    def deprotect(self, wire: bytes, body: Any = b"") -> bytes:
         """`receive_data` and `next_event` in one call, where the outcome is the data of one record.
+
+        Parameters:
+            wire: the record; or its header of 5 bytes, and then `body` is the rest.
 
         Returns:
             The data; b"": there is more to it, or something is wrong, and nothing has happened: take the
@@ -167,7 +170,12 @@ class Connection(Machine):
             or self._note
         ):
             return b""
-        data = read.protection.open_data(wire, 0, len(wire))
+        if not body:
+            size = len(wire) - 5
+            if size < 1 or wire[3] << 8 | wire[4] != size:
+                return b""
+            wire, body = wire[:5], wire[5:] if size < CHEAP_TO_COPY else memoryview(wire)[5:]
+        data = read.protection.open_data(wire, body)
         if data and self._since_data:
             self._since_data.clear()
         return data

@@ -73,8 +73,8 @@ class Opening:
         """Content type and plaintext. Raises PeerMisbehaved."""
         raise NotImplementedError
 
-    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
-        """The short way: the plaintext of `buffer[start:stop]`, if that is one record of application data.
+    def open_data(self, header: bytes, payload: Any) -> bytes:
+        """The short way: the plaintext of a record as long as its header says, if it is application data.
 
         b"": it is not, or it is empty, or wrong. Nothing has happened, and `open` is to judge.
         """
@@ -89,7 +89,9 @@ class Opening:
         size, last = len(buffer), start + RUN
         while size - start > 5 and start < last:
             stop = start + 5 + (buffer[start + 3] << 8 | buffer[start + 4])
-            if stop > size or not (data := self.open_data(buffer, start, stop)):
+            if stop > size or not (
+                data := self.open_data(buffer[start : start + 5], memoryview(buffer)[start + 5 : stop])
+            ):
                 break
             found.append(data)
             start = stop
@@ -255,16 +257,13 @@ class Opening13(Opening):
             refuse(Reason.UNEXPECTED_RECORD, "a protected ChangeCipherSpec")
         return inner[-1], inner[:-1]
 
-    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
+    def open_data(self, header: bytes, payload: Any) -> bytes:
         """See `Opening.open_data`."""
-        first = start + 5
-        header = buffer[start:first]
-        if header != _header(_PROTECTED, stop - first & 0xFFFF):
+        if header[:3] != _PROTECTED:
             return b""
         cipher = self._cipher
         if cipher is None:
             cipher = self._begin()
-        payload = buffer[first:stop] if stop - first < CHEAP_TO_COPY else memoryview(buffer)[first:stop]
         try:
             inner: bytes = cipher.decrypt((self._iv ^ self._sequence).to_bytes(12, "big"), payload, header)
         except (InvalidTag, ValueError):
@@ -391,14 +390,12 @@ class Opening12(Opening):
         self._sequence = sequence + 1
         return content_type, inner
 
-    def open_data(self, buffer: bytes, start: int, stop: int) -> bytes:
+    def open_data(self, header: bytes, payload: Any) -> bytes:
         """See `Opening.open_data`."""
-        first = start + 5
-        header = buffer[start:first]
-        if stop - first <= self._overhead or header != _header(_PROTECTED, stop - first & 0xFFFF):
+        if header[:3] != _PROTECTED or len(payload) <= self._overhead:
             return b""
         try:
-            return self.open(APPLICATION_DATA, header, memoryview(buffer)[first:stop])[1]
+            return self.open(APPLICATION_DATA, header, memoryview(payload))[1]
         except PeerMisbehaved:
             return b""
 

@@ -18,6 +18,7 @@ from pellucid.protection import (
     ALERT,
     APPLICATION_DATA,
     CHANGE_CIPHER_SPEC,
+    CHEAP_TO_COPY,
     HANDSHAKE,
     HANDSHAKE_KEYS,
     PLAIN,
@@ -191,13 +192,17 @@ class ReadHalf:
         if size - pos < 5:
             return b""
         (length,) = _length(buffer, pos)
-        stop = pos + 5 + length
+        first = pos + 5
+        stop = first + length
         if stop > size:
             return b""
         if stop + 5 < size:
             data, stop = self.protection.open_run(buffer, pos)
-        elif not (data := self.protection.open_data(buffer, pos, stop)):
-            return b""
+        else:
+            payload = buffer[first:stop] if length < CHEAP_TO_COPY else memoryview(buffer)[first:stop]
+            data = self.protection.open_data(buffer[pos:first], payload)
+            if not data:
+                return b""
         if stop == size:
             self.buffer, self._pos = b"", 0  # an idle connection keeps no bytes
         else:

@@ -42,6 +42,8 @@ def test_one_record_each_way(house: House, suite: int, size: int) -> None:
         wire = one.protect(data)
         assert len(wire) - size <= 5 + 8 + 1 + 16
         assert other.deprotect(wire) == data
+        wire = one.protect(data)
+        assert other.deprotect(wire[:5], wire[5:]) == data  # as it is read from a line
         assert not list(other.events())
 
 
@@ -121,6 +123,17 @@ def test_what_is_wrong_is_refused_by_the_long_way(house: House, policy: Policy, 
     assert server.deprotect(wire) == b""
     assert sequences(server) == before
     assert server.error is None
+    assert refusal(server, wire).reason is reason
+
+
+@pytest.mark.parametrize("name", ["a wrong tag", "too much plaintext", "another version", "another type"])
+def test_what_is_wrong_in_two_pieces_is_refused_by_the_long_way_too(house: House, name: str) -> None:
+    make, reason = {**WRONG, **WRONG_13}[name]
+    client, server = house.pair(TLS13)
+    wire = make(client)
+    before = sequences(server)
+    assert server.deprotect(wire[:5], wire[5:]) == b""
+    assert sequences(server) == before
     assert refusal(server, wire).reason is reason
 
 

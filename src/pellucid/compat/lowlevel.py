@@ -139,14 +139,16 @@ class LowLevel(Answers, Agreed, More):
             self._fail(error)
         while True:
             if connection.wants_to_send or self._unsent:
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    self._flush()  # if the peer hung up, what it sent before may say why
+                try:
+                    self._flush()
+                except (BrokenPipeError, ConnectionResetError):
+                    self._unsent = b""  # if the peer hung up, what it sent before may say why
             if connection.handshake_complete:
                 self._ready = None if self._peer_closed else connection
                 return
             if self._timed:
                 self._in_time()
-            self._hear(connection, self._take_record())
+            self._hear(connection, b"".join(self._take_record()))
 
     @property
     def _connection(self) -> Connection:
@@ -186,9 +188,9 @@ class LowLevel(Answers, Agreed, More):
             if connection is None or self._chunks:
                 data = self._next()
             else:
-                record = self._take_record()
-                if not (data := connection.deprotect(record)):
-                    self._hear_more(connection, record)
+                header, body = self._take_record()
+                if not (data := connection.deprotect(header, body)):
+                    self._hear_more(connection, header + body)
                     data = self._next()
             if len(data) > size:
                 self._chunks.appendleft(data[size:])
@@ -222,7 +224,7 @@ class LowLevel(Answers, Agreed, More):
             else:
                 if self._timed:
                     self._in_time()
-                self._hear_more(self._ready, self._take_record())
+                self._hear_more(self._ready, b"".join(self._take_record()))
         if self.delayed is not None:
             self._raise_delayed()
         return self._chunks.popleft()
@@ -231,27 +233,27 @@ class LowLevel(Answers, Agreed, More):
         """Bytes of the present record that `read` has without asking the network."""
         return len(self._chunks[0]) if self._chunks else 0
 
-    def _take_record(self) -> bytes:
-        """One record from the network; b"": there is none, since the line ended."""
+    def _take_record(self) -> tuple[bytes, bytes]:
+        """One record from the network, in two pieces; of no bytes: there is none, since the line ended."""
         if self._record:
-            return self._take_rest()
+            return self._take_rest(), b""
         header = self._receive(HEADER)
         if len(header) == HEADER and header[1] == 3 and 0 < (size := header[3] << 8 | header[4]) <= _MOST:
             self._record = header
             body = self._receive(size)
             if len(body) == size:
                 self._record = b""
-                return header + body
+                return header, body
             self._record += body
         elif header:
             self._record = header
         else:
             self._heard_nothing()
-            return b""
-        return self._take_rest()
+            return b"", b""
+        return self._take_rest(), b""
 
     def _take_rest(self) -> bytes:
-        """`_take_record` where it does not come in two pieces: what there is of it is in `_record`."""
+        """The record of which `_record` is what has come; b"": the line ended in its midst."""
         record = self._record
         while missing := _missing(record):
             self._in_time()
@@ -459,7 +461,7 @@ class LowLevel(Answers, Agreed, More):
                     text = "application data after close notify"
                     raise build(ssl.SSLError, 1, "APPLICATION_DATA_AFTER_CLOSE_NOTIFY", text)
                 self._in_time()
-                self._hear_more(self._connection, self._take_record())
+                self._hear_more(self._connection, b"".join(self._take_record()))
         return self._result_of_shutdown()
 
     # -- late authentication -----------------------------------------------------------------------
