@@ -97,8 +97,8 @@ class TLSSocket(Shell, SocketLike):
     def _receive(self) -> bytes | memoryview:
         """The next data from the network; b"" after the peer's close_notify."""
         while not self._peer_closed:
-            if self.connection.error is not None:
-                raise self.connection.error
+            if self.connection._error is not None:  # the property costs a call, and an echo feels it
+                raise self.connection._error.anew()
             wire = self._sock.recv(RECEIVE)
             if data := self.connection.deprotect(wire):
                 return data
