@@ -9,6 +9,8 @@ Everything public is reached from here, and loaded when first touched:
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +76,6 @@ _HOMES = {
     "trust.identity": ("Identity",),
     "trust.verification": ("Trust", "verify"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "connect", "serve", "wrap_client", "wrap_server", "TLSSocket",
@@ -89,14 +90,34 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
-    value = getattr(import_module(f"pellucid.{home}"), name)
-    globals()[name] = value
-    return value
+def late_names(
+    package: str, homes: Mapping[str, Iterable[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of `package`, whose names are loaded when first touched (PEP 562).
+
+    Parameters:
+        package: its `__name__`.
+        homes: the names that each module, as the package calls it, is home of.
+
+    >>> load, listed = late_names("pellucid", {"errors": ("Reason", "TLSError")})
+    >>> load("Reason").__module__
+    'pellucid.errors'
+    >>> load("Raisin")
+    Traceback (most recent call last):
+    ...
+    AttributeError: module 'pellucid' has no attribute 'Raisin'
+    """
+    home_of = {name: home for home, names in homes.items() for name in names}
+    own = sys.modules[package].__dict__
+
+    def load(name: str) -> Any:
+        home = home_of.get(name)
+        if home is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = own[name] = getattr(import_module(f"{package}.{home}"), name)
+        return value
+
+    return load, lambda: sorted({*own, *home_of})
 
 
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME_OF])
+__getattr__, __dir__ = late_names(__name__, _HOMES)

@@ -109,7 +109,8 @@ class SocketEnd(LowLevel):
                     return os.read(sock.fileno(), size)
                 except BlockingIOError:
                     pass
-            return self._recv(sock, size)  # type: ignore[no-any-return]
+            received: bytes = self._recv(sock, size)
+            return received
         except BlockingIOError:
             raise want_read() from None
         except (OSError, TypeError, AttributeError):
@@ -124,7 +125,8 @@ class SocketEnd(LowLevel):
                     return os.write(sock.fileno(), data)
                 except BlockingIOError:
                     pass
-            return self._send(sock, data)  # type: ignore[no-any-return]
+            sent: int = self._send(sock, data)
+            return sent
         except BlockingIOError:
             raise want_write() from None
         except (OSError, TypeError, AttributeError):

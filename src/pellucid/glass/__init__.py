@@ -7,8 +7,9 @@ Nothing here drives a connection. The names are loaded when first touched: a tra
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pellucid import late_names
 
 if TYPE_CHECKING:
     from pellucid.glass.failure import Failure, explain
@@ -19,24 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Failure", "Story", "Trace", "draw", "explain", "tell"]
 
-_HOME_OF = {
-    "Failure": "failure",
-    "explain": "failure",
-    "draw": "ladder",
-    "Story": "model",
-    "tell": "story",
-    "Trace": "trace",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'pellucid.glass' has no attribute {name!r}")
-    value = getattr(import_module(f"pellucid.glass.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME_OF])
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "failure": ("Failure", "explain"),
+        "ladder": ("draw",),
+        "model": ("Story",),
+        "story": ("tell",),
+        "trace": ("Trace",),
+    },
+)

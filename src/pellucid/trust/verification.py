@@ -356,18 +356,9 @@ class Trust:
         if usage not in (SIGN, ENCIPHER):
             raise UsageError(Reason.BAD_CONFIG, f"{usage!r} is no usage: there are 'sign' and 'encipher'")
         question = Question(self.profile, name, now, SERVER, usage, self.vetted)
-        if subject is None:
-            found = self._verify_unnamed(peer, leaf, others, question, ocsp, stapling_asked, note)
-            return _named(found, name)
-        path = note is None and self._believed.recall(peer, question)
-        if not path:
-            builder = self._builders.get((SERVER, usage, True)) or self._builder(SERVER, usage)
-            try:
-                path = builder.time(question.moment).build_server_verifier(subject).verify(leaf, others)
-            except VerificationError as error:
-                path = self._second_look(peer, leaf, others, question, error, note)
-            self._believed.keep(peer, question, path)
-        return self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
+        path = self._find(peer, leaf, others, question, subject, note)
+        found = self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
+        return _named(found, name) if subject is None else found
 
     def verify_client(
         self,
@@ -393,7 +384,8 @@ class Trust:
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
         question = Question(self.profile, None, now, CLIENT, SIGN)
-        return self._verify_unnamed(peer, leaf, others, question, ocsp, False, note)
+        path = self._find(peer, leaf, others, question, None, note)
+        return self._conclude(path, peer, leaf, question, ocsp, False, note)
 
     def verify_server_path(
         self,
@@ -429,7 +421,8 @@ class Trust:
         if self.profile == "insecure":
             return self._believe_anyway(peer, leaf, note)
         question = Question(self.profile, None, now, SERVER, usage, self.vetted)
-        return self._verify_unnamed(peer, leaf, others, question, ocsp, stapling_asked, note)
+        path = self._find(peer, leaf, others, question, None, note)
+        return self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
 
     def __repr__(self) -> str:
         return f"<Trust in {self.label} ({self.profile})>"
@@ -451,42 +444,49 @@ class Trust:
             self._store = Store(usable or [anchor for anchor, _ in aside])
         return self._store
 
-    def _builder(self, wanted: x509.ObjectIdentifier, use: str, named: bool = True) -> PolicyBuilder:
-        anchors = frozenset(self.anchors)
-        is_anchor = anchors.__contains__
-        leaf_policy, ca_policy = policies(self.profile, wanted, use, is_anchor, named=named)
-        builder = (
-            PolicyBuilder()
-            .store(self._stored())
-            .max_chain_depth(self.max_intermediates)
-            .extension_policies(ee_policy=leaf_policy, ca_policy=ca_policy)
-        )
-        self._builders[wanted, use, named] = builder
+    def _builder(self, wanted: x509.ObjectIdentifier, use: str, named: bool) -> PolicyBuilder:
+        """What verifies for this purpose and use, with or without a name."""
+        kind = wanted, use, named
+        builder = self._builders.get(kind)
+        if builder is None:
+            if not self.anchors:
+                raise VerificationError("nobody is trusted")
+            is_anchor = frozenset(self.anchors).__contains__
+            leaf_policy, ca_policy = policies(self.profile, wanted, use, is_anchor, named=named)
+            builder = self._builders[kind] = (
+                PolicyBuilder()
+                .store(self._stored())
+                .max_chain_depth(self.max_intermediates)
+                .extension_policies(ee_policy=leaf_policy, ca_policy=ca_policy)
+            )
         return builder
 
-    def _verify_unnamed(
+    def _find(
         self,
         peer: tuple[bytes, ...],
         leaf: x509.Certificate,
         others: list[x509.Certificate],
         question: Question,
-        ocsp: bytes | None,
-        stapling_asked: bool,
+        subject: x509.DNSName | x509.IPAddress | None,
         note: Note | None,
-    ) -> Verified:
-        """The path alone. What purpose it must have is in our own extension policies."""
+    ) -> Sequence[x509.Certificate]:
+        """The path from the leaf to an anchor; the leaf is for `subject`, if that is not None.
+
+        What purpose a path without a name must have is in our own extension policies.
+        """
         path = note is None and self._believed.recall(peer, question)
-        if not path:
-            kind = question.wanted, question.use, False
-            try:
-                if not self.anchors:
-                    raise VerificationError("nobody is trusted")
-                builder = self._builders.get(kind) or self._builder(*kind)
-                path = builder.time(question.moment).build_client_verifier().verify(leaf, others).chain
-            except VerificationError as error:
-                path = self._second_look(peer, leaf, others, question, error, note)
-            self._believed.keep(peer, question, path)
-        return self._conclude(path, peer, leaf, question, ocsp, stapling_asked, note)
+        if path:
+            return path
+        try:
+            builder = self._builder(question.wanted, question.use, subject is not None).time(question.moment)
+            if subject is not None:
+                path = builder.build_server_verifier(subject).verify(leaf, others)
+            else:
+                path = builder.build_client_verifier().verify(leaf, others).chain
+        except VerificationError as error:
+            path = self._second_look(peer, leaf, others, question, error, note)
+        self._believed.keep(peer, question, path)
+        return path
 
     def _conclude(
         self,
